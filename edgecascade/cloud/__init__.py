@@ -1,0 +1,1 @@
+"""What comes over the network. The only room that imports httpx."""

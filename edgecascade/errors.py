@@ -1,0 +1,90 @@
+"""Everything that can go wrong, as one tree.
+
+    EdgeCascadeError
+    ├── InputError               what was given cannot be used            (exit 3)
+    │   ├── QuestionError        empty question, unknown role
+    │   ├── SamplingError        a sampling value out of range
+    │   ├── SchemaError          a JSON schema or grammar that cannot be followed
+    │   ├── ContextLengthError   prompt longer than the context
+    │   ├── ModelNotFoundError   no model of that name or address
+    │   ├── ModelFileError       not a GGUF, or a truncated or damaged one
+    │   ├── ManifestError        a manifest that breaks its own rules
+    │   └── ChatTemplateError    no chat template, or one that cannot be rendered
+    ├── DeviceError              this device cannot do it now             (exit 4)
+    │   ├── LibraryMissingError  llama-cpp-python is not installed
+    │   ├── NativeLibraryError   the native library fails or crashes here
+    │   ├── DownloadError        no network, refused, or broken off
+    │   ├── ChecksumError        the bytes are not the publisher's
+    │   └── NoSpaceError         the disk is full
+    └── ClosedError              an engine was used after close()         (a bug in the caller)
+
+A message has three parts: what is wrong, found versus wanted, what to do.
+"""
+
+
+class EdgeCascadeError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class InputError(EdgeCascadeError):
+    """What was given cannot be used."""
+
+
+class QuestionError(InputError):
+    """The question is empty or malformed."""
+
+
+class SamplingError(InputError):
+    """A sampling value is out of range."""
+
+
+class SchemaError(InputError):
+    """The JSON schema or grammar cannot be followed."""
+
+
+class ContextLengthError(InputError):
+    """The prompt does not fit into the context."""
+
+
+class ModelNotFoundError(InputError):
+    """No model answers to that name, path or address."""
+
+
+class ModelFileError(InputError):
+    """The file is not a GGUF model, or a damaged one."""
+
+
+class ManifestError(InputError):
+    """A model manifest breaks its own rules."""
+
+
+class ChatTemplateError(InputError):
+    """The model has no chat template, or one that cannot be rendered."""
+
+
+class DeviceError(EdgeCascadeError):
+    """This device cannot do it now."""
+
+
+class LibraryMissingError(DeviceError):
+    """The native library's Python package is not installed."""
+
+
+class NativeLibraryError(DeviceError):
+    """The native library fails or crashes on this device."""
+
+
+class DownloadError(DeviceError):
+    """A download could not be finished."""
+
+
+class ChecksumError(DeviceError):
+    """The bytes are not those that the publisher signed for."""
+
+
+class NoSpaceError(DeviceError):
+    """The disk is full."""
+
+
+class ClosedError(EdgeCascadeError):
+    """An engine was used after it was closed."""

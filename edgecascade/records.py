@@ -1,0 +1,196 @@
+"""The frozen records that travel down the straight line: question, token, draft, answer.
+
+Log-probabilities are natural logarithms at temperature 1, before any sampler.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from edgecascade.errors import QuestionError, SamplingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["end", "length", "stop", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ("system", "user", "assistant"):
+            raise QuestionError(f"unknown role {self.role!r}: found in a message, wanted system, user or assistant")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are chosen. The default is greedy: the likeliest token each time.
+
+    temperature     0 is greedy; otherwise logits are divided by it
+    top_k           keep the k likeliest (0: all)
+    top_p           keep the smallest set of this total probability (1: all)
+    min_p           drop tokens below this share of the likeliest (0: none)
+    repeat_penalty  divide the logits of the last 64 tokens by it (1: off)
+    seed            None draws one; the same seed on the same device gives the same text
+    stop            strings that end the answer and are cut off it
+    max_tokens      the longest answer
+    grammar         a GBNF grammar that the answer must follow
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int = 512
+    grammar: str | None = None
+
+    def __post_init__(self) -> None:
+        limits: list[tuple[str, float, bool, str]] = [
+            ("temperature", self.temperature, 0 <= self.temperature <= 100, "0 (greedy) to 100"),
+            ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
+            ("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1 (all)"),
+            ("min_p", self.min_p, 0 <= self.min_p < 1, "0 (none) up to, not including, 1"),
+            ("repeat_penalty", self.repeat_penalty, 0 < self.repeat_penalty <= 10, "above 0, at most 10 (1 is off)"),
+            ("max_tokens", self.max_tokens, self.max_tokens >= 1, "1 or more"),
+            ("seed", self.seed or 0, 0 <= (self.seed or 0) < 2**32 - 1, "0 to 4294967294"),
+        ]
+        for name, found, good, wanted in limits:
+            if not good:
+                raise SamplingError(f"{name} = {found} cannot be used; wanted {wanted}")
+        if any(not text for text in self.stop):
+            raise SamplingError("an empty stop string would end every answer at once; leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and how it is to be answered."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise QuestionError("a question without messages: nothing to answer; give at least one user message")
+        if not self.messages[-1].content.strip():
+            raise QuestionError("the question is empty: found no text, wanted at least one word")
+
+    @classmethod
+    def of(cls, text: str, *, system: str | None = None, sampling: Sampling | None = None) -> "Question":
+        """Return a one-turn question.
+
+        >>> Question.of("Why?", system="Be brief.").messages[0].role
+        'system'
+        """
+        first = (Message("system", system),) if system else ()
+        return cls((*first, Message("user", text)), sampling or Sampling())
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A token that could have been chosen."""
+
+    id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token with what the model thought of it.
+
+    id            number in the vocabulary
+    text          the characters that became whole with it; "" while a character or a stop string is pending
+    logprob       ln p(chosen)
+    top_logprob   ln p(likeliest)
+    margin        ln p(likeliest) - ln p(second), at least 0
+    entropy       of the whole distribution, nats
+    top5_mass     probability of the five likeliest
+    logsumexp     of the raw logits
+    seconds       since the previous token (the first: since the question)
+    end           whether it is the model's own end-of-turn token
+    alternatives  the likeliest tokens, likeliest first, when asked for
+    """
+
+    id: int
+    text: str
+    logprob: float
+    top_logprob: float
+    margin: float
+    entropy: float
+    top5_mass: float
+    logsumexp: float
+    seconds: float
+    end: bool = False
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def probability(self) -> float:
+        """The chosen token's probability, 0 to 1."""
+        return math.exp(self.logprob)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time went.
+
+    load_s       seconds to load the model (0 when it was loaded)
+    ttft_s       seconds from the question to the first token
+    prefill_tps  prompt tokens read per second, reused ones left out
+    decode_tps   tokens written per second, the first left out; 0 below two tokens
+    total_s      seconds in all, without loading
+    """
+
+    load_s: float
+    ttft_s: float
+    prefill_tps: float
+    decode_tps: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenStates:
+    """Final-layer states from the same decode, float32, shape (width,) each."""
+
+    prompt: "NDArray[np.float32]"
+    answer_mean: "NDArray[np.float32]"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One tier's answer with its evidence."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    hidden: HiddenStates | None = None
+
+    @property
+    def mean_token_probability(self) -> float:
+        """The arithmetic mean of the tokens' probabilities, the end token's among them. Not calibrated."""
+        return mean_token_probability(self.tokens)
+
+
+def mean_token_probability(tokens: Sequence[Token]) -> float:
+    """Return the arithmetic mean of the tokens' probabilities; 0 where there are none."""
+    return math.fsum(token.probability for token in tokens) / len(tokens) if tokens else 0.0

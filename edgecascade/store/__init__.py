@@ -1,0 +1,1 @@
+"""What lies on disk: folders, manifests, model files, downloads, remembered verdicts."""
