@@ -16,7 +16,8 @@
     │   ├── DownloadError        no network, refused, or broken off
     │   ├── ChecksumError        the bytes are not the publisher's
     │   └── NoSpaceError         the disk is full
-    └── ClosedError              an engine was used after close()         (a bug in the caller)
+    ├── ClosedError              an engine was used after close()         (a bug in the caller)
+    └── EngineBusyError          a thread asks the engine that it is still streaming from (a bug in the caller)
 
 A message has three parts: what is wrong, found versus wanted, what to do.
 """
@@ -88,3 +89,7 @@ class NoSpaceError(DeviceError):
 
 class ClosedError(EdgeCascadeError):
     """An engine was used after it was closed."""
+
+
+class EngineBusyError(EdgeCascadeError):
+    """A thread asks an engine again before its own earlier answer has ended."""

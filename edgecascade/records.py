@@ -5,8 +5,8 @@ Log-probabilities are natural logarithms at temperature 1, before any sampler.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgecascade.errors import QuestionError, SamplingError
 
@@ -175,6 +175,22 @@ class HiddenStates:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What a stream of tokens returns when it ends.
+
+    reused_tokens    prompt tokens that were still in memory
+    prefill_seconds  from the question to the end of reading the prompt
+    """
+
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    reused_tokens: int
+    prefill_seconds: float
+    hidden: HiddenStates | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """One tier's answer with its evidence."""
 
@@ -194,3 +210,52 @@ class Draft:
 def mean_token_probability(tokens: Sequence[Token]) -> float:
     """Return the arithmetic mean of the tokens' probabilities; 0 where there are none."""
     return math.fsum(token.probability for token in tokens) / len(tokens) if tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the user gets: the text, where it came from, and what is known about it.
+
+    p_correct is null until a calibration exists: a model's raw probability is never called one.
+    """
+
+    id: str
+    text: str
+    tier: Literal["local", "cloud"]
+    model: str
+    p_correct: float | None
+    mean_token_probability: float
+    reason: str
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    signals: dict[str, float]
+    samples: tuple[Draft, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as plain values; ``samples`` only where some were asked for."""
+        names = [name for name in self.__slots__ if name != "samples"]
+        record = {name: getattr(self, name) for name in names}
+        record |= {"usage": asdict(self.usage), "timings": asdict(self.timings)}
+        if self.samples:
+            record["samples"] = [
+                {
+                    "text": sample.text,
+                    "mean_token_probability": sample.mean_token_probability,
+                    "finish_reason": sample.finish_reason,
+                }
+                for sample in self.samples
+            ]
+        return record
+
+    def line(self) -> str:
+        """Return the one line under an answer."""
+        parts = [
+            self.tier,
+            self.model,
+            f"mean token probability {self.mean_token_probability:.2f} (not calibrated)",
+            f"{self.timings.decode_tps:.0f} tokens/s",
+        ]
+        if "agreement" in self.signals:
+            parts.append(f"{self.signals['agreement']:.0%} of {len(self.samples)} samples agree")
+        return " · ".join(parts)

@@ -1,0 +1,64 @@
+"""Answers from a small model on this device, with what the model thought of each token.
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecascade.errors import DeviceError, EdgeCascadeError, InputError
+    from edgecascade.evidence import draft, samples
+    from edgecascade.llama.engine import Engine
+    from edgecascade.llama.settings import EngineSettings
+    from edgecascade.local import open_local
+    from edgecascade.records import Draft, Ending, Message, Question, Sampling, Token
+    from edgecascade.signals import signals
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DeviceError": "errors",
+    "EdgeCascadeError": "errors",
+    "InputError": "errors",
+    "draft": "evidence",
+    "samples": "evidence",
+    "Engine": "llama.engine",
+    "EngineSettings": "llama.settings",
+    "open_local": "local",
+    "Draft": "records",
+    "Ending": "records",
+    "Message": "records",
+    "Question": "records",
+    "Sampling": "records",
+    "Token": "records",
+    "signals": "signals",
+}
+
+__all__ = [
+    "DeviceError",
+    "Draft",
+    "EdgeCascadeError",
+    "Ending",
+    "Engine",
+    "EngineSettings",
+    "InputError",
+    "Message",
+    "Question",
+    "Sampling",
+    "Token",
+    "draft",
+    "open_local",
+    "samples",
+    "signals",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'edgecascade' has no attribute {name!r}")
+    return getattr(import_module(f"edgecascade.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

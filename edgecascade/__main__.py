@@ -1,0 +1,6 @@
+"""``python -m edgecascade``."""
+
+from edgecascade.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Our decode against its peers, on one library, with the same settings, in one run, round by round in turn.
+
+llama-bench    llama.cpp's own: decodes random tokens and reads nothing; the ceiling
+high-level     llama-cpp-python's ``create_completion(logprobs=5)``, what an application would use otherwise
+
+The JSON carries llama-bench's keys, so that tools that read those files read ours.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, median, pstdev
+from typing import Any
+
+from edgecascade import evidence, sensors
+from edgecascade.errors import InputError
+from edgecascade.llama import native
+from edgecascade.llama.baselines import high_level, signal_seconds
+from edgecascade.llama.engine import Engine
+from edgecascade.llama.settings import EngineSettings
+from edgecascade.records import Message, Question, Sampling
+from edgecascade.store.gguf import read_gguf
+
+TASK = "Write a very long story about a ship, its captain, the sea, and all the harbours they came to."
+SYSTEM = "You are a storyteller. Your stories never end."
+TURN_WORDS = 220
+BATCH = 8
+BUSY_SHARE = 0.1
+"""Other processes' share of the machine above which a figure is worthless."""
+FEWEST_TOKENS = 16
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeBench:
+    """What one run found; None where a peer is missing or dies.
+
+    samples_ts        tokens/s of each round, ours with every signal
+    llama_bench_ts    the same of llama-bench          high_level_ts  of the high-level path with log-probabilities
+    signals_s         seconds a token for the signals
+    second_turn       time to first token of a second turn / that of as many new tokens and one chunk
+    batch             time of a step of 8 samples / of one
+    busy_cores        what other processes did before and after
+    """
+
+    samples_ts: list[float]
+    llama_bench_ts: list[float]
+    high_level_ts: list[float]
+    signals_s: float
+    second_turn: float
+    batch: float
+    busy_cores: float
+    facts: dict[str, Any]
+
+    @property
+    def worthless(self) -> bool:
+        """Whether other processes took so much of the machine that the figures mean nothing."""
+        return self.busy_cores > BUSY_SHARE * sensors.physical_cores()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record with llama-bench's keys, then ours."""
+        tokens = self.facts["n_gen"]
+        nanoseconds = [tokens / speed * 1e9 for speed in self.samples_ts]
+        return self.facts | {
+            "avg_ns": round(fmean(nanoseconds)),
+            "stddev_ns": round(pstdev(nanoseconds)),
+            "avg_ts": fmean(self.samples_ts),
+            "stddev_ts": pstdev(self.samples_ts),
+            "samples_ns": [round(value) for value in nanoseconds],
+            "samples_ts": self.samples_ts,
+            "llama_bench_samples_ts": self.llama_bench_ts,
+            "high_level_samples_ts": self.high_level_ts,
+            "ratio_to_llama_bench": _ratio(self.samples_ts, self.llama_bench_ts),
+            "ratio_to_high_level": _ratio(self.samples_ts, self.high_level_ts),
+            "signals_ms": self.signals_s * 1e3,
+            "second_turn_ratio": self.second_turn,
+            "batch_of_8_ratio": self.batch,
+            "busy_cores": self.busy_cores,
+            "worthless": self.worthless,
+        }
+
+
+def bench_decode(
+    path: Path, settings: EngineSettings, *, tokens: int = 128, rounds: int = 5, llama_bench: Path | None = None, say: Say
+) -> DecodeBench:
+    """Measure; ``say`` is told each step. The rounds of ours and the peers alternate, so that drift hits all alike."""
+    busy = sensors.busy_cores(1.0)
+    if busy > BUSY_SHARE * sensors.physical_cores():
+        say(f"other processes use {busy:.1f} cores: these figures are worthless; try again on an idle machine")
+    llama_bench = llama_bench or find_llama_bench()
+    ours: list[float] = []
+    ceiling: list[dict[str, Any]] = []
+    peers: list[float] = []
+    with Engine(path, settings) as engine:
+        question = Question.of(TASK, system=SYSTEM, sampling=Sampling(max_tokens=tokens))
+        prompt = engine.tokens_of(question.messages)
+        evidence.draft(engine, question)
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}")
+            ours.append(_decode_speed(engine, question))
+            if llama_bench:
+                ceiling.append(_llama_bench(llama_bench, path, settings, tokens=tokens, depth=len(prompt)))
+            peers += high_level(path, settings, prompt=prompt, tokens=tokens, rounds=1)
+        say("second turn")
+        second = median(_second_turn(engine) for _ in range(rounds))
+        say(f"{BATCH} samples in one batch")
+        batch = median(_batch_ratio(engine, tokens // 2) for _ in range(rounds))
+    say("signals")
+    signals = signal_seconds(path, settings, prompt=prompt, tokens=tokens)
+    return DecodeBench(
+        samples_ts=ours,
+        llama_bench_ts=[row["avg_ts"] for row in ceiling],
+        high_level_ts=peers,
+        signals_s=signals,
+        second_turn=second,
+        batch=batch,
+        busy_cores=max(busy, sensors.busy_cores(1.0)),
+        facts=_facts(path, settings, tokens=tokens, depth=len(prompt), peer=ceiling[0] if ceiling else {}),
+    )
+
+
+def find_llama_bench() -> Path | None:
+    """Return llama.cpp's llama-bench where it is found: ``EDGECASCADE_LLAMA_BENCH``, then the search path."""
+    found = os.environ.get("EDGECASCADE_LLAMA_BENCH") or shutil.which("llama-bench")
+    return Path(found) if found and Path(found).is_file() else None
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """Return the median ratio, round by round; None without a peer."""
+    return median(own / other for own, other in zip(ours, theirs, strict=True)) if theirs else None
+
+
+def _decode_speed(engine: Engine, question: Question) -> float:
+    """Return tokens/s between the first and the last token, as a caller sees them."""
+    arrivals = [time.perf_counter() for _ in engine.stream(question)]
+    if len(arrivals) < FEWEST_TOKENS:
+        raise InputError(
+            f"the model ended its story after {len(arrivals)} tokens, too few to time; wanted {FEWEST_TOKENS} or more: "
+            "use an instruct model"
+        )
+    return (len(arrivals) - 1) / (arrivals[-1] - arrivals[0])
+
+
+def _llama_bench(program: Path, path: Path, settings: EngineSettings, *, tokens: int, depth: int) -> dict[str, Any]:
+    """Return llama-bench's own record of one repetition, on the library that we run on."""
+    folder = str(native.library_folder())
+    environment = os.environ | {"LD_LIBRARY_PATH": folder, "DYLD_LIBRARY_PATH": folder}
+    flash = {"auto": "auto", "on": "on", "off": "off"}[settings.flash_attention]
+    options = {
+        "-m": path, "-p": 0, "-n": tokens, "-d": depth, "-r": 1, "-o": "json", "-t": settings.threads,
+        "-ngl": settings.gpu_layers, "-fa": flash, "-ctk": settings.kv_type, "-ctv": settings.kv_type,
+        "--repack": int(settings.use_extra_bufts),
+    }  # fmt: skip
+    command = [str(program), *(str(word) for option in options.items() for word in option)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(
+            f"{program} failed with exit code {done.returncode}: {done.stderr.strip()[-300:]}; "
+            "build it from the sources of the installed llama-cpp-python (bench/README.md)"
+        )
+    record: dict[str, Any] = json.loads(done.stdout)[0]
+    return record
+
+
+def _second_turn(engine: Engine) -> float:
+    """Return the time to first token of a second turn over that of as many new tokens and one chunk, both cold."""
+    words = " ".join(f"{number}" for number in range(TURN_WORDS))
+    first = (Message("system", SYSTEM), Message("user", f"Remember these numbers: {words}"))
+    short = Sampling(max_tokens=24)
+    answer = evidence.draft(engine, Question(first, short))
+    second = (*first, Message("assistant", answer.text), Message("user", "Which number came first, and which last?"))
+    new = len(engine.tokens_of(second)) - len(engine.tokens_of(first))
+    took = evidence.draft(engine, Question(second, Sampling(max_tokens=1))).timings.ttft_s
+    alone = _prompt_of(engine, new + engine.settings.chunk)
+    return took / evidence.draft(engine, Question(alone, Sampling(max_tokens=1))).timings.ttft_s
+
+
+def _prompt_of(engine: Engine, length: int) -> tuple[Message, ...]:
+    """Return a prompt of about this many tokens that shares no chunk with another."""
+    words = [str(number) for number in range(length * 7, length * 8)]
+    while words and len(engine.tokens_of([Message("user", " ".join(words))])) > length:
+        words.pop()
+    return (Message("user", " ".join(words)),)
+
+
+def _batch_ratio(engine: Engine, tokens: int) -> float:
+    """Return seconds a step for 8 samples over seconds a step for one, while all of them write."""
+    sampling = Sampling(max_tokens=tokens, temperature=0.7, seed=1)
+    question = Question.of(TASK, system=SYSTEM, sampling=sampling)
+    return _step_seconds(engine, question, BATCH) / _step_seconds(engine, question, 1)
+
+
+def _step_seconds(engine: Engine, question: Question, samples: int) -> float:
+    steps: list[float] = []
+    for number, token in engine.stream_samples(question, samples):
+        if token.end:
+            break
+        if number == 0:
+            steps.append(time.perf_counter())
+    return (steps[-1] - steps[0]) / (len(steps) - 1)
+
+
+def _facts(path: Path, settings: EngineSettings, *, tokens: int, depth: int, peer: dict[str, Any]) -> dict[str, Any]:
+    """Return llama-bench's keys that say what was measured."""
+    header = read_gguf(path)
+    return {
+        "build_commit": peer.get("build_commit"),
+        "build_number": peer.get("build_number"),
+        "cpu_info": peer.get("cpu_info") or native.cpu_id(),
+        "gpu_info": peer.get("gpu_info", ""),
+        "backends": peer.get("backends"),
+        "model_filename": str(path),
+        "model_type": peer.get("model_type") or f"{header.architecture} {header.quantisation}",
+        "model_size": peer.get("model_size") or header.bytes,
+        "model_n_params": header.parameters,
+        "n_batch": settings.chunk,
+        "n_ubatch": settings.chunk,
+        "n_threads": settings.threads,
+        "type_k": settings.kv_type,
+        "type_v": settings.kv_type,
+        "n_gpu_layers": settings.gpu_layers,
+        "flash_attn": {"auto": -1, "on": 1, "off": 0}[settings.flash_attention],
+        "n_prompt": 0,
+        "n_gen": tokens,
+        "n_depth": depth,
+        "test_time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "llama_cpp_python": native.version(),
+        "platform": platform.platform(),
+    }

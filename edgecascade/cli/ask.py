@@ -1,0 +1,132 @@
+"""``edgecascade ask``: one question, one answer, one line of what it is worth."""
+
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecascade.cli.models import complete_spec
+from edgecascade.cli.options import ENGINE_OPTIONS, SAMPLING_OPTIONS, Given, sampling_of, settings_of, with_options
+
+if TYPE_CHECKING:
+    from edgecascade.records import Answer, Draft
+
+SAMPLES_TEMPERATURE = 0.7
+
+
+@click.command()
+@click.argument("question", required=False)
+@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
+@click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
+@click.option(
+    "--schema", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Answer in this JSON schema."
+)
+@click.option("--samples", type=click.IntRange(1, 64), metavar="K", help="Also write K samples, and how many agree.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@with_options(SAMPLING_OPTIONS)
+@with_options(ENGINE_OPTIONS)
+def ask(
+    question: str | None,
+    model: str | None,
+    system: str | None,
+    schema: Path | None,
+    samples: int | None,
+    as_json: bool,
+    no_stream: bool,
+    **parameters: Any,
+) -> None:
+    """Answer QUESTION (or standard input) with the model on this device.
+
+    The answer goes to standard output; the line under it - tier, mean token probability, speed - to standard error.
+    """
+    from edgecascade.cli.opening import open_model
+
+    engine_given, sampling_given = Given.of(ENGINE_OPTIONS, parameters), Given.of(SAMPLING_OPTIONS, parameters)
+    if question in (None, "-"):
+        question = _standard_input()
+    grammar = _grammar(schema) if schema else None
+    sampling = sampling_of(sampling_given, grammar=grammar)
+    from edgecascade.records import Question
+
+    asked = Question.of(question or "", system=system, sampling=sampling)
+    settings = settings_of(engine_given, sequences=max(samples or 1, 8))
+    with interruptible() as cancel, open_model(model, settings) as opened:
+        from edgecascade import evidence
+
+        if not system:
+            asked = Question.of(question or "", system=opened.system, sampling=sampling)
+        streaming = not (as_json or no_stream)
+        draft = evidence.draft(
+            opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel
+        )
+        drafts: tuple[Draft, ...] = ()
+        if samples and not cancel.is_set():
+            warm = sampling_of(sampling_given, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
+            drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
+        answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts)
+        _print(answer, as_json=as_json, streamed=streaming)
+        if cancel.is_set():
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event that ends the answer; a second one ends the program."""
+    cancel = threading.Event()
+
+    def first(number: int, frame: object) -> None:
+        if cancel.is_set():
+            raise KeyboardInterrupt
+        cancel.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield cancel
+        return
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _standard_input() -> str:
+    if sys.stdin.isatty():
+        raise click.UsageError('no question: give one, like `edgecascade ask "Why is the sky blue?"`, or pipe it in')
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
+
+
+def _grammar(schema: Path) -> str:
+    from edgecascade.errors import SchemaError
+    from edgecascade.llama.sampling import grammar_of_schema
+
+    try:
+        return grammar_of_schema(schema.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{schema} is not UTF-8 text: {error}; wanted a JSON schema") from error
+
+
+def _show(text: str, streaming: bool) -> None:
+    if streaming:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
+    if as_json:
+        import json
+
+        click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
+        return
+    click.echo("" if streamed else answer.text)
+    for number, sample in enumerate(answer.samples, 1):
+        click.echo(f"[{number}] {sample.mean_token_probability:.2f}  {sample.text}")
+    click.secho(answer.line(), err=True, dim=True)
+    if answer.finish_reason == "length":
+        click.secho("cut off at the longest answer allowed; more with --max-tokens", err=True, dim=True)

@@ -1,0 +1,57 @@
+"""``edgecascade doctor``: what works on this device, what does not, and what to do about it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgecascade.cli.models import complete_spec
+
+DEVICE_CANNOT = 4
+
+
+@click.command()
+@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Model to decode one token with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(model: str | None, as_json: bool) -> None:
+    """Check this device: the native library, the models, the folders."""
+    from edgecascade.cli.options import model_spec
+    from edgecascade.cli.progress import progress_bar
+    from edgecascade.diagnosis import diagnose
+    from edgecascade.store.paths import Folders
+
+    with progress_bar() as progress:
+        found = diagnose(
+            model_spec(model, os.environ),
+            folders=Folders.of(os.environ),
+            environment=os.environ,
+            home=Path.home(),
+            progress=progress,
+        )
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        _print(found)
+    sys.exit(0 if found["ok"] else DEVICE_CANNOT)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from edgecascade.llama.probe import REBUILD
+
+    probe = found["probe"]
+    mark = {"ok": click.style("ok", fg="green"), "fallback": click.style("fallback", fg="yellow")}
+    click.echo(f"python     {found['python']} on {found['platform']}")
+    click.echo(f"processor  {found['cpu']}")
+    click.echo(f"library    llama-cpp-python {found['llama_cpp'] or 'is not installed'}")
+    click.echo(f"probe      {mark.get(probe['verdict'], click.style('broken', fg='red'))}: {probe['detail']}")
+    if probe["verdict"] != "ok" and found["llama_cpp"]:
+        click.echo("\nThe library was built for instructions that this machine names but refuses. Rebuild it without:\n")
+        click.echo(f"    {REBUILD}\n")
+    for model in found["models"]:
+        click.echo(f"model      {model['name']}  {model['path']}")
+    for name, path in found["paths"].items():
+        click.echo(f"{name:<10} {path}")

@@ -1,0 +1,45 @@
+"""How far a download is, on standard error: a bar on a terminal, a line every tenth elsewhere."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgecascade.store.downloads import Progress
+
+
+@contextmanager
+def progress_bar() -> Iterator["Progress"]:
+    """Yield a Progress that shows itself; another ``what`` starts another bar."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(done_bytes: int, total_bytes: int | None, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total_bytes, completed=done_bytes)
+            bars.update(tasks[what], completed=done_bytes, total=total_bytes)
+
+        yield show
+
+
+def _lines() -> "Progress":
+    """Return a Progress that prints a line when a step starts and whenever another tenth of it is done."""
+    told: dict[str, int] = {}
+
+    def show(done_bytes: int, total_bytes: int | None, what: str) -> None:
+        tenth = 10 * done_bytes // total_bytes if total_bytes else 0
+        if told.get(what, -1) < tenth:
+            told[what] = tenth
+            size = f" {10 * tenth} % of {total_bytes / 1e6:,.0f} MB" if total_bytes else ""
+            print(f"{what}{size}", file=sys.stderr, flush=True)
+
+    return show

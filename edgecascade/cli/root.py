@@ -1,0 +1,52 @@
+"""The root group: every command, and what an error looks like."""
+
+import sys
+from typing import Any
+
+import click
+
+from edgecascade import __version__
+from edgecascade.cli.ask import ask
+from edgecascade.cli.bench import bench
+from edgecascade.cli.chat import chat
+from edgecascade.cli.completion import completion
+from edgecascade.cli.doctor import doctor
+from edgecascade.cli.models import models
+from edgecascade.errors import DeviceError, InputError
+
+BAD_INPUT, DEVICE_CANNOT, INTERRUPTED = 3, 4, 130
+
+
+class Root(click.Group):
+    """Turns our errors into one line and an exit code; a bug keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            _fail(ctx, str(error), BAD_INPUT)
+        except DeviceError as error:
+            _fail(ctx, str(error), DEVICE_CANNOT)
+        except KeyboardInterrupt:
+            _fail(ctx, "interrupted", INTERRUPTED)
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> None:
+    sys.stdout.flush()
+    click.secho(f"error: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    ctx.exit(code)
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 2 wrong usage, 3 bad input, 4 this device cannot, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="edgecascade")
+def main() -> None:
+    """Ask a small model on this device, and see how sure it is."""
+
+
+for command in (ask, bench, chat, completion, doctor, models):
+    main.add_command(command)
