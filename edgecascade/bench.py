@@ -89,7 +89,13 @@ class DecodeBench:
 
 
 def bench_decode(
-    path: Path, settings: EngineSettings, *, tokens: int = 128, rounds: int = 5, llama_bench: Path | None = None, say: Say
+    path: Path,
+    settings: EngineSettings,
+    *,
+    tokens: int = 128,
+    rounds: int = 5,
+    llama_bench: Path | None = None,
+    say: Say,
 ) -> DecodeBench:
     """Measure; ``say`` is told each step. The rounds of ours and the peers alternate, so that drift hits all alike."""
     busy = sensors.busy_cores(1.0)

@@ -53,7 +53,9 @@ class Conversation:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise InputError(f"cannot read {path}: {error}; wanted a file written by /save") from error
         if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
-            raise InputError(f"{path} is not a saved conversation: wanted JSON with schema {SCHEMA}, as /save writes it")
+            raise InputError(
+                f"{path} is not a saved conversation: wanted JSON with schema {SCHEMA}, as /save writes it"
+            )
         try:
             turns = [Message(turn["role"], str(turn["content"])) for turn in kept["messages"]]
         except (KeyError, TypeError) as error:

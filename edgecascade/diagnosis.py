@@ -35,9 +35,7 @@ def diagnose(
     }
 
 
-def _verdict(
-    spec: str, *, folders: Folders, environment: Mapping[str, str], home: Path, progress: Progress
-) -> Verdict:
+def _verdict(spec: str, *, folders: Folders, environment: Mapping[str, str], home: Path, progress: Progress) -> Verdict:
     """Return a fresh verdict; whatever stands in its way is one too."""
     if native.version() is None:
         return Verdict("broken", {}, native.MISSING)

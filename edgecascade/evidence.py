@@ -49,9 +49,7 @@ def draft(
         show(token)
 
 
-def samples(
-    tier: Tier, question: Question, count: int, *, cancel: threading.Event | None = None
-) -> tuple[Draft, ...]:
+def samples(tier: Tier, question: Question, count: int, *, cancel: threading.Event | None = None) -> tuple[Draft, ...]:
     """Return several answers to one question, written side by side."""
     stream = tier.stream_samples(question, count, cancel=cancel)
     tokens: list[list[Token]] = [[] for _ in range(count)]
@@ -116,4 +114,3 @@ def agreement(texts: Sequence[str]) -> float:
     """
     plain = [" ".join(text.casefold().strip(" .!").split()) for text in texts]
     return max(plain.count(text) for text in plain) / len(plain)
-

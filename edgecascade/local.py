@@ -50,13 +50,13 @@ def open_local(model: str | None = None, settings: EngineSettings | None = None)
     """
     folders = Folders.of(os.environ)
     spec = model or os.environ.get("EDGECASCADE_MODEL") or DEFAULT_MODEL
-    file = pull(spec, folders=folders, environment=os.environ, home=Path.home(), progress=lambda done, total, what: None)
+    file = pull(
+        spec, folders=folders, environment=os.environ, home=Path.home(), progress=lambda done, total, what: None
+    )
     return open_engine(file.path, settings, folders=folders, notice=warnings.warn)
 
 
-def probed(
-    path: Path, settings: EngineSettings, *, folders: Folders, again: bool = False
-) -> tuple[Verdict, bool]:
+def probed(path: Path, settings: EngineSettings, *, folders: Folders, again: bool = False) -> tuple[Verdict, bool]:
     """Return the verdict on a model file here, and whether it was only now found out; ``again`` asks once more."""
     _check_memory(path)
     facts = _facts(path, settings)

@@ -184,14 +184,16 @@ def specs_of(*, folders: Folders, environment: Mapping[str, str], home: Path) ->
 
 
 def models_here(*, folders: Folders, environment: Mapping[str, str], home: Path) -> list[ModelFile]:
-    """Return every model file that is on this device; a name whose file is gone is passed over."""
-    found = []
+    """Return every model file on this device once, by its first name; names whose file is gone are passed over."""
+    found: dict[Path, ModelFile] = {}
     for spec in specs_of(folders=folders, environment=environment, home=home):
         try:
-            found.append(locate(spec, folders=folders, environment=environment, home=home))
+            file = locate(spec, folders=folders, environment=environment, home=home)
         except (ModelNotFoundError, ModelFileError):
             continue
-    return [file for file in found if file]
+        if file:
+            found.setdefault(file.path, file)
+    return [*found.values()]
 
 
 def own_files(spec: str, *, folders: Folders, home: Path) -> list[Path]:

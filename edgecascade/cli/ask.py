@@ -63,9 +63,7 @@ def ask(
         if not system:
             asked = Question.of(question or "", system=opened.system, sampling=sampling)
         streaming = not (as_json or no_stream)
-        draft = evidence.draft(
-            opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel
-        )
+        draft = evidence.draft(opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel)
         drafts: tuple[Draft, ...] = ()
         if samples and not cancel.is_set():
             warm = sampling_of(sampling_given, grammar=grammar, temperature=SAMPLES_TEMPERATURE)

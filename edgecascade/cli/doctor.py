@@ -49,7 +49,9 @@ def _print(found: dict[str, Any]) -> None:
     click.echo(f"library    llama-cpp-python {found['llama_cpp'] or 'is not installed'}")
     click.echo(f"probe      {mark.get(probe['verdict'], click.style('broken', fg='red'))}: {probe['detail']}")
     if probe["verdict"] != "ok" and found["llama_cpp"]:
-        click.echo("\nThe library was built for instructions that this machine names but refuses. Rebuild it without:\n")
+        click.echo(
+            "\nThe library was built for instructions that this machine names but refuses. Rebuild it without:\n"
+        )
         click.echo(f"    {REBUILD}\n")
     for model in found["models"]:
         click.echo(f"model      {model['name']}  {model['path']}")

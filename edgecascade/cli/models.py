@@ -190,7 +190,7 @@ def _record(spec: str, *, whole: bool = False) -> dict[str, Any]:
             raise
         return {"parameters": 0, "bytes": 0} | record | {"licence": "unreadable"}
     if header:
-        record |= {"title": header.pop("name") or record.get("title"), "bytes": header.pop("file_bytes")}
+        record |= {"title": header.pop("name") or record.get("title"), "bytes": header.pop("bytes")}
         record |= {field: value for field, value in header.items() if value is not None or field not in record}
     if file and whole:
         record["sha256"] = file.sha256 or sha256_of_model(file, here()["folders"])

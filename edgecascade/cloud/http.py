@@ -92,10 +92,10 @@ class HttpFiles:
             return self._client.send(self._request(url, start), stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise ConnectionRefusedError(_why(error)) from error
-        except httpx.TransportError as error:
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise DownloadError(f"{url} cannot be asked for: {_why(error)}; wanted a plain http(s) address") from error
+        except httpx.HTTPError as error:
             raise ConnectionResetError(_why(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise DownloadError(f"{url} cannot be asked for: {_why(error)}") from error
 
     def _request(self, url: str, start: int) -> httpx.Request:
         request = self._client.build_request("GET", url)
@@ -111,8 +111,8 @@ class HttpFiles:
             raise ConnectionResetError(f"the server answered {status}")
         if status in (401, 403):
             raise DownloadError(
-                f"{url} is closed to you (the server answered {status}); if the model is gated, accept its terms on "
-                "its page, then set HF_TOKEN to a token from https://huggingface.co/settings/tokens"
+                f"{url} is closed to you, or is not there (the server answered {status}); if the model is gated, "
+                "accept its terms on its page, then set HF_TOKEN to a token from https://huggingface.co/settings/tokens"
                 + (" (the one that is set was not enough)" if self._token else "")
             )
         if status not in (200, 206, 416):
@@ -129,8 +129,8 @@ def _stream(url: str, response: httpx.Response, asked: int) -> HttpStream:
     given = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
     if response.status_code == 206 and (given is None or int(given[1]) != asked):
         raise DownloadError(f"{url} gave other bytes than asked for: found {given and given[0]!r}, wanted {asked}-")
-    first = response.history[0] if response.history else response
-    linked = first.headers.get("x-linked-etag", "").removeprefix("W/").strip('"')
+    answers = (*response.history, response)
+    linked = next((tag for answer in answers if (tag := answer.headers.get("x-linked-etag"))), "").strip('"')
     return HttpStream(
         start=asked if response.status_code in (206, 416) else 0,
         total=_total(response),

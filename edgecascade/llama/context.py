@@ -120,7 +120,9 @@ class Context:
         """Return the array behind a pointer; the library reuses few addresses, and making a view is not free."""
         address = ctypes.cast(pointer, ctypes.c_void_p).value
         if not address:
-            raise NativeLibraryError("llama.cpp gave no output for the last token; please report this with the model's name")
+            raise NativeLibraryError(
+                "llama.cpp gave no output for the last token; please report this with the model's name"
+            )
         view = self._views.get(address)
         if view is None or len(view) != length:
             view = self._views[address] = np.ctypeslib.as_array(pointer, shape=(length,))
@@ -137,4 +139,6 @@ class Context:
     def _check(self, status: int) -> None:
         if status:
             reason = "no room in its memory" if status == NO_ROOM else library.last_errors()
-            raise NativeLibraryError(f"llama.cpp failed to decode (status {status}): {reason}; try `edgecascade doctor`")
+            raise NativeLibraryError(
+                f"llama.cpp failed to decode (status {status}): {reason}; try `edgecascade doctor`"
+            )

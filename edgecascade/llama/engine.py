@@ -137,7 +137,12 @@ class Engine:
                 yield from self._write(context, writers, alternatives, hidden, started, stop)
             return tuple(
                 Ending(
-                    writer.finish or "cancelled", len(prompt), writer.written, reused, prefill, _states(prompt_state, writer)
+                    writer.finish or "cancelled",
+                    len(prompt),
+                    writer.written,
+                    reused,
+                    prefill,
+                    _states(prompt_state, writer),
                 )
                 for writer in writers
             )
@@ -283,8 +288,7 @@ class Engine:
         seed = secrets.randbits(31) if sampling.seed is None else sampling.seed
         writers = []
         for number, sequence in enumerate(sequences):
-            sampler = Sampler(context.native, self.vocabulary, sampling, seed=(seed + number) % 2**32)
-            sampler.remember(prompt)
+            sampler = Sampler(context.native, self.vocabulary, sampling, seed=seed + number, prompt=prompt)
             writers.append(_Writer(sequence, len(prompt), limit, row, sampler, TextAssembler(sampling.stop)))
         return writers
 
@@ -361,7 +365,8 @@ class Engine:
     def _alternatives(self, reading: Reading, count: int) -> tuple[Alternative, ...]:
         pairs = zip(reading.top_ids[:count], reading.top_logprobs[:count], strict=True)
         return tuple(
-            Alternative(token, self.vocabulary.piece(token).decode("utf-8", "replace"), logprob) for token, logprob in pairs
+            Alternative(token, self.vocabulary.piece(token).decode("utf-8", "replace"), logprob)
+            for token, logprob in pairs
         )
 
     def _choose_template(self, context: Context) -> ChatTemplate:

@@ -1,15 +1,19 @@
-"""Logits to the chosen token, by llama.cpp's own samplers in llama.cpp's own order.
+"""Logits to the chosen token: llama.cpp's samplers in llama.cpp's order, on arrays.
 
-penalties, top-k, top-p, min-p, temperature, draw. Greedy needs none of them: the reading of the row knows its largest.
-A grammar is asked about the chosen token first; the whole vocabulary is masked only when it says no.
+repeat penalty, top-k, top-p, min-p, temperature, draw. top-p and min-p look at the distribution at temperature 1, as
+there. Different from there: the draw takes its random number from numpy, so a seed gives another text than in
+llama.cpp. Grammars are llama.cpp's own; one is asked about the chosen token first, and only when it says no about all.
 """
 
 import ctypes
 import json
+import math
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecascade.errors import SchemaError
 from edgecascade.llama.vocabulary import Vocabulary
@@ -17,99 +21,129 @@ from edgecascade.numerics import Reading, Row
 from edgecascade.records import Sampling
 
 PENALTY_WINDOW = 64
+HEAD = 2048
+"""As many of the likeliest tokens are sorted first to find top-p's share; rarely are all needed."""
+BLOCK = 512
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class Sampler:
-    """Chooses the tokens of one answer; ``close()`` frees its native parts."""
+    """Chooses the tokens of one answer; ``close()`` frees its grammar."""
 
-    def __init__(self, native: Any, vocabulary: Vocabulary, sampling: Sampling, *, seed: int) -> None:
+    def __init__(
+        self, native: Any, vocabulary: Vocabulary, sampling: Sampling, *, seed: int, prompt: Sequence[int] = ()
+    ) -> None:
         self._native = native
         self._vocabulary = vocabulary
-        self._penalised = sampling.repeat_penalty != 1
-        self._greedy = sampling.temperature == 0
+        self._sampling = sampling
+        self._random = np.random.default_rng(seed)
+        self._recent = deque(prompt[-PENALTY_WINDOW:], PENALTY_WINDOW)
         self._grammar = _grammar(native, vocabulary, sampling.grammar) if sampling.grammar else None
-        self._chain = None if self._greedy and not self._penalised else _chain(native, sampling, seed)
 
     def choose(self, logits: Row, reading: Reading) -> int:
         """Return the next token's id for the row of shape (vocabulary,), and remember it."""
-        token = self._draw(logits) if self._chain else reading.top_ids[0]
-        if self._grammar and not self._allowed([token])[0]:
-            token = self._choose_masked(logits, reading)
-        for part in (self._chain, self._grammar):
-            if part:
-                self._native.llama_sampler_accept(part, token)
+        if self._sampling.repeat_penalty != 1:
+            logits = penalised(logits, list(set(self._recent)), self._sampling.repeat_penalty)
+            token = self._pick(logits)
+        else:
+            token = reading.top_ids[0] if self._sampling.temperature == 0 else self._pick(logits)
+        if self._grammar:
+            if not self._allowed([token])[0]:
+                token = self._pick(np.where(self._all_allowed(), logits, np.float32(-np.inf)))
+            self._native.llama_sampler_accept(self._grammar, token)
+        self._recent.append(token)
         return token
 
-    def remember(self, tokens: Sequence[int]) -> None:
-        """Count the tokens of the prompt among those that are penalised for repetition."""
-        if self._chain and self._penalised:
-            for token in tokens[-PENALTY_WINDOW:]:
-                self._native.llama_sampler_accept(self._chain, token)
-
     def close(self) -> None:
-        """Free the native samplers."""
-        for part in (self._chain, self._grammar):
-            if part:
-                self._native.llama_sampler_free(part)
-        self._chain = self._grammar = None
+        """Free the grammar; twice is once."""
+        if self._grammar:
+            self._native.llama_sampler_free(self._grammar)
+        self._grammar = None
 
-    def _choose_masked(self, logits: Row, reading: Reading) -> int:
-        if not self._chain:
-            for token, allowed in zip(reading.top_ids, self._allowed(reading.top_ids), strict=True):
-                if allowed:
-                    return token
+    def _pick(self, logits: Row) -> int:
+        return int(logits.argmax()) if self._sampling.temperature == 0 else draw(logits, self._sampling, self._random)
+
+    def _all_allowed(self) -> NDArray[np.bool_]:
         mask = self._allowed(np.arange(self._vocabulary.size, dtype=np.int32))
         if not mask.any():
-            raise SchemaError("the grammar leaves this model no token to go on with; found a dead end, wanted a way out")
-        masked = np.where(mask, logits, np.float32(-np.inf))
-        return self._draw(masked) if self._chain else int(masked.argmax())
+            raise SchemaError(
+                "the grammar leaves this model no token to go on with; found a dead end, wanted a way out"
+            )
+        return mask
 
-    def _allowed(self, tokens: Any) -> Any:
+    def _allowed(self, tokens: Any) -> NDArray[np.bool_]:
         """Return for each token whether the grammar lets it stand next, shape (len(tokens),)."""
-        candidates = _candidates(tokens, np.zeros(len(tokens), np.float32))
-        self._native.llama_sampler_apply(self._grammar, ctypes.byref(self._array(candidates)))
-        return candidates["logit"] > -np.inf
-
-    def _draw(self, logits: Row) -> int:
-        finite = logits if self._grammar is None else np.maximum(logits, np.float32(-1e30))
-        candidates = _candidates(np.arange(len(logits), dtype=np.int32), finite)
-        array = self._array(candidates)
-        self._native.llama_sampler_apply(self._chain, ctypes.byref(array))
-        return int(candidates["id"][array.selected])
-
-    def _array(self, candidates: Any) -> Any:
+        candidates = np.zeros(len(tokens), _CANDIDATE)
+        candidates["id"] = tokens
         pointer = ctypes.cast(candidates.ctypes.data, self._native.llama_token_data_p)
-        return self._native.llama_token_data_array(pointer, len(candidates), -1, False)
+        array = self._native.llama_token_data_array(pointer, len(candidates), -1, False)
+        self._native.llama_sampler_apply(self._grammar, ctypes.byref(array))
+        return np.asarray(candidates["logit"] > -np.inf)
 
 
-def _candidates(tokens: Any, logits: Row) -> Any:
-    candidates = np.zeros(len(tokens), _CANDIDATE)
-    candidates["id"] = tokens
-    candidates["logit"] = logits
-    return candidates
+def draw(logits: Row, sampling: Sampling, random: np.random.Generator) -> int:
+    """Return a token drawn from the row of shape (vocabulary,), at a temperature above 0.
+
+    >>> draw(np.array([0.0, 9.0, 0.0], np.float32), Sampling(temperature=0.1), np.random.default_rng(0))
+    1
+    """
+    kept = support(logits, sampling)
+    values = logits if kept is None else logits[kept]
+    with np.errstate(over="ignore"):  # far below the largest: minus infinity, which is right
+        weights = np.exp((values - values.max()) / np.float32(sampling.temperature))
+    at = _inverse_of_sum(weights, random.random())
+    return at if kept is None else int(kept[at])
 
 
-def _chain(native: Any, sampling: Sampling, seed: int) -> Any:
-    chain = native.llama_sampler_chain_init(native.llama_sampler_chain_default_params())
-    steps = []
-    if sampling.repeat_penalty != 1:
-        steps.append(native.llama_sampler_init_penalties(PENALTY_WINDOW, sampling.repeat_penalty, 0.0, 0.0))
-    if sampling.temperature == 0:
-        steps.append(native.llama_sampler_init_greedy())
-    else:
-        if sampling.top_k:
-            steps.append(native.llama_sampler_init_top_k(sampling.top_k))
-        if sampling.top_p < 1:
-            steps.append(native.llama_sampler_init_top_p(sampling.top_p, 1))
-        if sampling.min_p:
-            steps.append(native.llama_sampler_init_min_p(sampling.min_p, 1))
-        steps.append(native.llama_sampler_init_temp(sampling.temperature))
-        steps.append(native.llama_sampler_init_dist(seed))
-    for step in steps:
-        native.llama_sampler_chain_add(chain, step)
-    return chain
+def support(logits: Row, sampling: Sampling) -> NDArray[np.intp] | None:
+    """Return the ids that top-k, top-p and min-p leave, in this order; None where they leave all."""
+    kept: NDArray[np.intp] | None = None
+    if 0 < sampling.top_k < len(logits):
+        kept = np.argpartition(logits, -sampling.top_k)[-sampling.top_k :]
+    if sampling.top_p < 1:
+        kept = _nucleus(logits, np.arange(len(logits)) if kept is None else kept, sampling.top_p)
+    if sampling.min_p > 0:
+        floor = logits.max() + np.float32(math.log(sampling.min_p))
+        kept = np.flatnonzero(logits >= floor) if kept is None else kept[logits[kept] >= floor]
+    return kept
+
+
+def penalised(logits: Row, recent: Sequence[int], penalty: float) -> Row:
+    """Return a copy with the recent tokens' logits divided by the penalty, or multiplied where negative.
+
+    Keskar et al., "CTRL", arXiv:1909.05858, with llama.cpp's treatment of negative logits.
+    """
+    changed = logits.copy()
+    seen = changed[recent]
+    changed[recent] = np.where(seen > 0, seen / np.float32(penalty), seen * np.float32(penalty))
+    return changed
+
+
+def _nucleus(logits: Row, ids: NDArray[np.intp], share: float) -> NDArray[np.intp]:
+    """Return the fewest of the ids, likeliest first, whose probability among them reaches the share."""
+    values = logits[ids]
+    weights = np.exp(values - values.max())
+    total = float(weights.sum())
+    for size in (min(HEAD, len(ids)), len(ids)):
+        head = np.argpartition(values, -size)[-size:]
+        head = head[np.argsort(-values[head], kind="stable")]
+        reached = np.cumsum(weights[head], dtype=np.float64)
+        if reached[-1] >= share * total:
+            break
+    return ids[head[: int(np.searchsorted(reached, share * total)) + 1]]
+
+
+def _inverse_of_sum(weights: Row, uniform: float) -> int:
+    """Return where the running sum of the weights passes this share of their total; by blocks, then inside one."""
+    starts = np.arange(0, len(weights), BLOCK)
+    sums = np.cumsum(np.add.reduceat(weights, starts), dtype=np.float64)
+    wanted = uniform * sums[-1]
+    block = min(int(np.searchsorted(sums, wanted, side="right")), len(sums) - 1)
+    before = sums[block - 1] if block else 0.0
+    inside = np.cumsum(weights[starts[block] : starts[block] + BLOCK], dtype=np.float64)
+    at = int(np.searchsorted(inside, min(wanted - before, np.nextafter(inside[-1], 0)), side="right"))
+    return int(starts[block]) + at
 
 
 def _grammar(native: Any, vocabulary: Vocabulary, text: str) -> Any:

@@ -217,7 +217,7 @@ def _receive(url: str, part: Path, stream: ByteStream, progress: Callable[[int, 
     note = Receipt(source=url, sha256=stream.sha256, etag=stream.etag)
     write_whole(_beside(part), note.model_dump_json(exclude_none=True) + "\n")
     with part.open("r+b" if done else "w+b") as file:
-        digest = hashlib.file_digest(file, "sha256")
+        digest = hashlib.file_digest(file, "sha256") if done else hashlib.sha256()
         progress(done, total)
         for chunk in stream.chunks():
             file.write(chunk)

@@ -63,7 +63,7 @@ class Gguf:
 
     path: Path
     version: int
-    file_bytes: int
+    bytes: int
     architecture: str | None
     name: str | None
     parameters: int
@@ -159,7 +159,7 @@ def _read(path: Path, size: int, cursor: _Cursor) -> Gguf:
     return Gguf(
         path=path,
         version=version,
-        file_bytes=size,
+        bytes=size,
         architecture=architecture,
         name=_as(str, scalars.get("general.name")),
         parameters=weights.total(),

@@ -159,7 +159,7 @@ def manifest_of_file(path: Path, name: str | None = None) -> Manifest:
         "name": name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"),
         "title": found.name or path.stem,
         "file": path.name if path.name.endswith(".gguf") else f"{path.name}.gguf",
-        "bytes": found.file_bytes,
+        "bytes": found.bytes,
         "parameters": found.parameters,
         "quantisation": found.quantisation,
         "context": found.context,

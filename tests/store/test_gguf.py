@@ -12,6 +12,7 @@ from edgecascade.testing import gguf_bytes
 
 
 def written(folder: Path, data: bytes, name: str = "m.gguf") -> Path:
+    """Return the path of a file with these bytes."""
     (path := folder / name).write_bytes(data)
     return path
 
@@ -25,7 +26,7 @@ def test_header_of_a_whole_file(tmp_path: Path) -> None:
     assert (found.architecture, found.name, found.licence, found.quantisation) == ("llama", "Tiny", "mit", "F32")
     assert (found.parameters, found.context, found.width, found.layers, found.vocabulary) == (70, 128, 8, 2, 3)
     assert (found.bos, found.eos, found.chat_template) == (0, 1, "{{ messages[0].content }}")
-    assert found.file_bytes == path.stat().st_size and found.metadata["general.temperature"] == 0.5
+    assert found.bytes == path.stat().st_size and found.metadata["general.temperature"] == 0.5
     assert "tokenizer.ggml.tokens" not in found.metadata
 
 

@@ -33,10 +33,12 @@ file = "sub/m.gguf"
 
 
 def folders(root: Path) -> Folders:
+    """Return the folders below a temporary home."""
     return Folders.of({"EDGECASCADE_HOME": str(root)})
 
 
 def written(root: Path, text: str, name: str = "m") -> Path:
+    """Return the path of a user's manifest with this text."""
     path = user_manifest(name, folders(root))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

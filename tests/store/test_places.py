@@ -13,12 +13,14 @@ SUM = "ab" * 32
 
 
 def put(path: Path, data: bytes = b"GGUF") -> Path:
+    """Return the path of a file with these bytes, folders made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
 
 
 def hub_cache(hub: Path, *, revision: str = "c1", file: str = "m-Q4_K_M.gguf", ref: str | None = "c1") -> Path:
+    """Lay out one file as huggingface_hub does, and return its snapshot."""
     repo = hub / "models--u--r"
     blob = put(repo / "blobs" / SUM)
     snapshot = repo / "snapshots" / revision / file
@@ -64,6 +66,7 @@ def test_a_hub_file_in_lm_studio_and_in_llama_cpps_cache(tmp_path: Path) -> None
 
 
 def ollama_model(models: Path, name: str, *, digest: str = f"sha256:{SUM}") -> Path:
+    """Lay out one model as ollama does, and return its blob."""
     layers = [
         {"mediaType": "application/vnd.ollama.image.template", "digest": "sha256:" + "00" * 32},
         {"mediaType": "application/vnd.ollama.image.model", "digest": digest},

@@ -1,5 +1,6 @@
 """An address means one thing, and nonsense is refused."""
 
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -53,14 +54,14 @@ def test_nonsense_is_refused(text: str) -> None:
         parse_spec(text, home=HOME)
 
 
-def test_a_bare_file_name_is_a_path_where_the_file_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_file_name_is_a_path_where_the_file_exists(tmp_path: Path) -> None:
     """A file in the working folder wins only if it ends in .gguf."""
     for name in ("m.gguf", "smollm2-135m"):
         (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
+    with chdir(tmp_path):
+        found = [parse_spec(name, home=HOME) for name in ("m.gguf", "smollm2-135m")]
 
-    assert parse_spec("m.gguf", home=HOME) == PathSpec(Path("m.gguf"))
-    assert parse_spec("smollm2-135m", home=HOME) == NamedSpec("smollm2-135m")
+    assert found == [PathSpec(Path("m.gguf")), NamedSpec("smollm2-135m")]
 
 
 @pytest.mark.parametrize(
