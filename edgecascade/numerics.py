@@ -12,7 +12,6 @@ the vocabulary.
 """
 
 import math
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +43,7 @@ class Reading:
 
     @property
     def logsumexp(self) -> float:
-        """ln sum exp of the raw logits."""
+        """The logarithm of the sum of exp of the raw logits."""
         return float(self.largest) + self.log_total
 
     def logprob(self, logit: np.float32) -> float:
@@ -53,7 +52,7 @@ class Reading:
 
     @property
     def margin(self) -> float:
-        """ln p(first) - ln p(second), at least 0."""
+        """The log-odds of the first over the second, ln p - ln p, at least 0."""
         return self.top_logprobs[0] - self.top_logprobs[1]
 
     @property
@@ -81,9 +80,9 @@ class LogitMeter:
         exp = np.subtract(logits, values[0], out=self._exp)
         np.exp(exp, out=exp)
         total = float(exp.sum())
-        mean = float(exp @ logits) / total
+        mean = _dot(exp, logits) / total
         if math.isnan(mean):  # 0 * -inf: a token that the model rules out altogether
-            mean = float(exp @ np.maximum(logits, FAR_BELOW)) / total
+            mean = _dot(exp, np.maximum(logits, FAR_BELOW)) / total
         log_total = math.log(total)
         return Reading(
             largest=values[0],
@@ -104,3 +103,10 @@ class LogitMeter:
         values = logits[candidates]
         order = np.argsort(-values, kind="stable")[:TOP]
         return candidates[order], values[order]
+
+
+def _dot(a: Row, b: Row) -> float:
+    """Return a @ b, summed block by block: many small terms lose themselves in one long float32 sum."""
+    whole = len(a) // BLOCK * BLOCK
+    sums = np.matmul(a[:whole].reshape(-1, 1, BLOCK), b[:whole].reshape(-1, BLOCK, 1))
+    return float(sums.sum(dtype=np.float64)) + float(a[whole:] @ b[whole:])

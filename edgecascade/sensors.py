@@ -24,7 +24,7 @@ def busy_cores(seconds: float = SAMPLE_SECONDS) -> float:
     total = psutil.cpu_percent(interval=seconds) / 100 * (psutil.cpu_count() or 1)
     after = own.cpu_times()
     ours = (after.user + after.system - before.user - before.system) / seconds
-    return max(0.0, total - ours)
+    return max(0.0, float(total - ours))
 
 
 def free_threads() -> int:

@@ -16,7 +16,6 @@ from edgecascade.errors import EdgeCascadeError
 
 if TYPE_CHECKING:
     from edgecascade.cli.opening import Opened
-    from edgecascade.conversation import Conversation
     from edgecascade.records import Sampling, Token
 
 HISTORY_LINES = 1000
@@ -28,7 +27,7 @@ HELP = """\
 /system [TEXT]   show or set the system      /load FILE   take one up again
 /model [SPEC]    show or change the model    /stats       speed and probabilities so far
 /help            this                        /exit        or Ctrl-D
-Ctrl-C stops an answer. Shades: plain is likely, yellow below 0.6, red below 0.3 (the model's own view, not calibrated)."""
+Ctrl-C stops an answer. Yellow: probability below 0.6, red: below 0.3, in the model's own view (not calibrated)."""
 
 
 @click.command()
@@ -82,7 +81,7 @@ class _Talk:
         from edgecascade.conversation import Conversation
 
         self._open_model, self._sampling, self._system, self._stack = open_model, sampling, system, stack
-        self._conversation: Conversation = Conversation(system)
+        self._conversation = Conversation(system)
         self._opened: Opened | None = None
         self._commands: dict[str, Callable[[str], None]] = {
             "/reset": lambda _: self._conversation.reset(),
@@ -176,8 +175,8 @@ class _Talk:
         return (
             f"{len(drafts)} answers, {written} tokens\n"
             f"mean token probability {sum(token.probability for token in tokens) / len(tokens):.2f} (not calibrated)\n"
-            f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms, {last.timings.decode_tps:.0f} tokens/s, "
-            f"mean token probability {last.mean_token_probability:.2f}"
+            f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms, "
+            f"{last.timings.decode_tps:.0f} tokens/s, mean token probability {last.mean_token_probability:.2f}"
         )
 
 
@@ -196,10 +195,10 @@ def _show(token: "Token") -> None:
 
 
 def shade(text: str, probability: float) -> str:
-    """Return the text in the colour of its probability.
+    r"""Return the text in the colour of its probability.
 
     >>> shade("sure", 0.9), shade("guess", 0.1)
-    ('sure', '\\x1b[31mguess\\x1b[0m')
+    ('sure', '\x1b[31mguess\x1b[0m')
     """
     if not text or probability >= 0.6:
         return text

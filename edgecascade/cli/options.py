@@ -54,8 +54,9 @@ class Given:
     @classmethod
     def of(cls, options: tuple[Callable[[Command], Command], ...], parameters: dict[str, Any]) -> "Given":
         """Take the options of the group out of a command's parameters."""
-        names = [parameter.name for parameter in with_options(options)(click.Command("names")).params]
-        return cls({name: value for name in names if name and (value := parameters.pop(name)) not in (None, ())})
+        named = click.command()(with_options(options)(lambda: None))
+        names = [str(parameter.name) for parameter in named.params]
+        return cls({name: value for name in names if (value := parameters.pop(name)) not in (None, ())})
 
 
 def sampling_of(given: Given, **defaults: Any) -> "Sampling":

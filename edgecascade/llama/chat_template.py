@@ -54,10 +54,10 @@ MARKERS = {"<|im_start|>": "chatml", "<|start_header_id|>": "llama3", "<start_of
 
 
 class ChatTemplate:
-    """A template, compiled once.
+    r"""A template, compiled once.
 
     >>> ChatTemplate(CHATML).render([Message("user", "Hi")])
-    '<|im_start|>user\\nHi<|im_end|>\\n<|im_start|>assistant\\n'
+    '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'
     """
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "") -> None:
@@ -95,8 +95,8 @@ def template_of(source: str | None, *, has_token: Callable[[str], bool], bos: st
         source = next((family for marker, family in MARKERS.items() if has_token(marker)), None)
     if source is None:
         raise ChatTemplateError(
-            "the model has no chat template, and its vocabulary shows no known chat format: it was probably not trained "
-            "to answer questions; "
+            "the model has no chat template, and its vocabulary shows no known chat format: it was probably not "
+            "trained to answer questions; "
             f"use an instruct model, or choose a format with --template ({', '.join(FAMILIES)})"
         )
     return ChatTemplate(FAMILIES.get(source, source), bos=bos, eos=eos)

@@ -25,7 +25,8 @@ class Context:
         self.model = native.llama_model_load_from_file(str(path).encode(), settings.model_params(native))
         if not self.model:
             raise NativeLibraryError(
-                f"llama.cpp cannot load {path}: {library.last_errors()}; `edgecascade models show {path}` reads its header"
+                f"llama.cpp cannot load {path}: {library.last_errors()}; "
+                f"`edgecascade models show {path}` reads its header"
             )
         self._free.append(lambda: native.llama_model_free(self.model))
         self.length: int = min(settings.context, native.llama_model_n_ctx_train(self.model))

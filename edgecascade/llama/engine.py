@@ -268,8 +268,8 @@ class Engine:
     def _check_length(self, length: int) -> None:
         if length >= self.context_length:
             raise ContextLengthError(
-                f"the prompt has {length} tokens and the context holds {self.context_length}, of which the answer needs "
-                "some; shorten the prompt, or open the model with a longer context (--context)"
+                f"the prompt has {length} tokens and the context holds {self.context_length}, of which the answer "
+                "needs some; shorten the prompt, or open the model with a longer context (--context)"
             )
 
     def _follow_up(self, messages: Sequence[Message], text: str) -> list[int]:

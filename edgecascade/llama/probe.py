@@ -40,7 +40,7 @@ class Verdict:
 
 
 def probe(path: Path, settings: EngineSettings) -> Verdict:
-    """Return whether this model file can be decoded here, and how; the child decodes a full chunk and one token more."""
+    """Return whether this model file can be decoded here, and how; the child decodes a full chunk and one token."""
     built = _decode_in_child(path, settings)
     if built is None:
         return Verdict("ok", {}, "one token decoded in a child process")
@@ -107,11 +107,10 @@ def _exhaust(tokens: Iterator[object]) -> None:
 
 
 def _no_core_dump() -> None:
-    try:
+    if sys.platform != "win32":
         import resource
-    except ModuleNotFoundError:  # Windows writes none
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
