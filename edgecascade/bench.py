@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import truediv
 from pathlib import Path
 from statistics import fmean, median, pstdev
 from typing import Any
@@ -140,8 +141,8 @@ def find_llama_bench() -> Path | None:
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
-    """Return the median ratio, round by round; None without a peer."""
-    return median(own / other for own, other in zip(ours, theirs, strict=True)) if theirs else None
+    """Return the median ratio, round by round; None without a peer that finished each."""
+    return median(map(truediv, ours, theirs)) if len(theirs) == len(ours) else None
 
 
 def _decode_speed(engine: Engine, question: Question) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecascade.errors import EdgeCascadeError
 from edgecascade.llama import native
-from edgecascade.llama.probe import Verdict
+from edgecascade.llama.probe import REBUILD, Verdict
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import probed
 from edgecascade.pull import models_here, pull
@@ -20,7 +20,7 @@ def diagnose(
     spec: str, *, folders: Folders, environment: Mapping[str, str], home: Path, progress: Progress
 ) -> dict[str, Any]:
     """Return the findings, in the form that ``doctor --json`` prints; the model is fetched where it is missing."""
-    verdict = _verdict(spec, folders=folders, environment=environment, home=home, progress=progress)
+    verdict, crashes = _verdict(spec, folders=folders, environment=environment, home=home, progress=progress)
     here = models_here(folders=folders, environment=environment, home=home)
     return {
         "ok": verdict.verdict != "broken",
@@ -29,18 +29,22 @@ def diagnose(
         "cpu": native.cpu_id(),
         "llama_cpp": native.version(),
         "probe": asdict(verdict),
+        "advice": REBUILD if crashes else None,
         "models": [{"name": file.name, "path": str(file.path), "origin": file.origin} for file in here],
         "paths": {"library": str(native.library_folder() or "-")}
         | {name: str(path) for name, path in asdict(folders).items()},
     }
 
 
-def _verdict(spec: str, *, folders: Folders, environment: Mapping[str, str], home: Path, progress: Progress) -> Verdict:
-    """Return a fresh verdict; whatever stands in its way is one too."""
+def _verdict(
+    spec: str, *, folders: Folders, environment: Mapping[str, str], home: Path, progress: Progress
+) -> tuple[Verdict, bool]:
+    """Return a fresh verdict, and whether the library crashes; what stands in the way is a verdict too."""
     if native.version() is None:
-        return Verdict("broken", {}, native.MISSING)
+        return Verdict("broken", {}, native.MISSING), False
     try:
         file = pull(spec, folders=folders, environment=environment, home=home, progress=progress)
-        return probed(file.path, EngineSettings(), folders=folders, again=True)[0]
+        verdict, _ = probed(file.path, EngineSettings(), folders=folders, again=True)
+        return verdict, verdict.verdict != "ok"
     except EdgeCascadeError as error:
-        return Verdict("broken", {}, str(error))
+        return Verdict("broken", {}, str(error)), False

@@ -14,6 +14,7 @@ from edgecascade.llama.engine import Engine
 from edgecascade.llama.probe import Verdict, apply, probe
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.pull import DEFAULT_MODEL, pull
+from edgecascade.store.gguf import read_gguf
 from edgecascade.store.paths import Folders
 from edgecascade.store.verdicts import recall, remember
 
@@ -58,6 +59,7 @@ def open_local(model: str | None = None, settings: EngineSettings | None = None)
 
 def probed(path: Path, settings: EngineSettings, *, folders: Folders, again: bool = False) -> tuple[Verdict, bool]:
     """Return the verdict on a model file here, and whether it was only now found out; ``again`` asks once more."""
+    read_gguf(path)  # refuses what is no whole model, in words, before anything native looks at it
     _check_memory(path)
     facts = _facts(path, settings)
     if not again and (kept := recall(folders, facts)):

@@ -105,15 +105,14 @@ class _Talk:
         while True:
             try:
                 line = input("> " if sys.stdin.isatty() else "").strip()
+                if line in ("/exit", "/quit"):
+                    break
+                if line:
+                    self._take(line)
             except EOFError:
                 break
-            except KeyboardInterrupt:
+            except KeyboardInterrupt:  # at the prompt, or while a model was being fetched or opened
                 click.echo()
-                continue
-            if line in ("/exit", "/quit"):
-                break
-            if line:
-                self._take(line)
 
     def change_model(self, spec: str | None) -> None:
         """Open another model; what was said stays, and the old model stays when the new one fails."""

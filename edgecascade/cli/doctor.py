@@ -40,19 +40,17 @@ def doctor(model: str | None, as_json: bool) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from edgecascade.llama.probe import REBUILD
-
     probe = found["probe"]
     mark = {"ok": click.style("ok", fg="green"), "fallback": click.style("fallback", fg="yellow")}
     click.echo(f"python     {found['python']} on {found['platform']}")
     click.echo(f"processor  {found['cpu']}")
     click.echo(f"library    llama-cpp-python {found['llama_cpp'] or 'is not installed'}")
     click.echo(f"probe      {mark.get(probe['verdict'], click.style('broken', fg='red'))}: {probe['detail']}")
-    if probe["verdict"] != "ok" and found["llama_cpp"]:
+    if found["advice"]:
         click.echo(
             "\nThe library was built for instructions that this machine names but refuses. Rebuild it without:\n"
         )
-        click.echo(f"    {REBUILD}\n")
+        click.echo(f"    {found['advice']}\n")
     for model in found["models"]:
         click.echo(f"model      {model['name']}  {model['path']}")
     for name, path in found["paths"].items():

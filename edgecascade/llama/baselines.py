@@ -15,6 +15,7 @@ from typing import Any
 
 from edgecascade.llama import native
 from edgecascade.llama.context import Context
+from edgecascade.llama.probe import no_core_dump
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.numerics import LogitMeter
 
@@ -52,6 +53,7 @@ def high_level(path: Path, settings: EngineSettings, *, prompt: list[int], token
 
 
 def _child(order: dict[str, Any]) -> list[float]:
+    no_core_dump()
     llama_cpp = native.load()
     settings = EngineSettings(**order["settings"])
     model = llama_cpp.Llama(

@@ -152,7 +152,9 @@ class Engine:
     ) -> Generator[Token, None, Ending]:
         """Yield the greedy answer to a further question about an answer, and leave the context as it was.
 
-        The follow-up is read behind the answer on a copy of its sequence: it costs only its own tokens.
+        The follow-up is read behind the answer on a copy of its sequence: it costs only its own tokens. Asked right
+        after ``stream``, its numbers are always the same to the bit; after anything else the answer is read again
+        first, in chunks, and the last bits may differ.
         """
         stop = self._stop(cancel)
         with self._my_turn(stop) as context:

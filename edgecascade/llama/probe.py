@@ -9,15 +9,19 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from edgecascade.errors import EdgeCascadeError, NativeLibraryError
+from edgecascade.errors import DeviceError, EdgeCascadeError, NativeLibraryError
 from edgecascade.llama.settings import EngineSettings
 
 CHILD_SECONDS = 600
+REFUSED = 3
+"""The child's exit code for an error that is ours to tell, like a file that the library does not load."""
+DEADLY = ("SIGSEGV", "SIGILL", "SIGBUS", "SIGFPE", "SIGABRT")
+CRASHES = [getattr(signal, name) for name in DEADLY if hasattr(signal, name)]
+"""How a library dies of its own doing; any other signal came from outside."""
 REBUILD = (
     'CMAKE_ARGS="-DGGML_NATIVE=OFF" pip install --force-reinstall --no-cache-dir --no-deps '
     "--no-binary llama-cpp-python llama-cpp-python"
@@ -62,7 +66,7 @@ def apply(verdict: Verdict, settings: EngineSettings) -> EngineSettings:
 
 
 def _decode_in_child(path: Path, settings: EngineSettings) -> str | None:
-    """Return None when the child decoded a token, else what happened to it."""
+    """Return None when the child decoded, else how the library failed it; raises where the fault is another's."""
     order = json.dumps({"path": str(path), "settings": asdict(settings)})
     command = [sys.executable, "-m", "edgecascade.llama.probe"]
     try:
@@ -71,46 +75,43 @@ def _decode_in_child(path: Path, settings: EngineSettings) -> str | None:
         return f"did not finish in {CHILD_SECONDS} s"
     if child.returncode == 0:
         return None
-    if child.returncode < 0:
-        return f"dies of {signal.Signals(-child.returncode).name}"
     if child.returncode == REFUSED:
         raise NativeLibraryError(child.stdout.strip())
+    if -child.returncode in CRASHES:
+        return f"dies of {signal.Signals(-child.returncode).name}"
+    if child.returncode < 0:
+        raise DeviceError(
+            f"the trial decode of {path.name} was killed from outside ({signal.Signals(-child.returncode).name}), "
+            "as a system short of memory does; close other programs or use a smaller model"
+        )
     return f"fails with exit code {child.returncode} ({child.stderr.strip()[-200:] or 'no message'})"
 
 
-REFUSED = 3
-"""The child's exit code for an error that is ours to tell, like a file that the library does not load."""
-
-
-def _child() -> int:
-    """Decode as the order on standard input says; return the exit code."""
-    _no_core_dump()
-    from edgecascade.llama.engine import Engine
-    from edgecascade.records import Message, Question, Sampling
-
-    order = json.load(sys.stdin)
-    settings = EngineSettings(**order["settings"])
-    words = " ".join(["again"] * settings.chunk)
-    question = Question((Message("user", words),), Sampling(max_tokens=2))
-    try:
-        with Engine(Path(order["path"]), replace(settings, template="plain", context=settings.chunk * 4)) as engine:
-            _exhaust(engine.stream(question))
-    except EdgeCascadeError as error:
-        print(error)
-        return REFUSED
-    return 0
-
-
-def _exhaust(tokens: Iterator[object]) -> None:
-    for _ in tokens:
-        pass
-
-
-def _no_core_dump() -> None:
+def no_core_dump() -> None:
+    """Let a crash of this process leave no core file."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _child() -> int:
+    """Decode a full chunk and one token as the order on standard input says; return the exit code."""
+    no_core_dump()
+    from edgecascade.llama.context import Context
+
+    order = json.load(sys.stdin)
+    settings = EngineSettings(**order["settings"])
+    try:
+        context = Context(Path(order["path"]), replace(settings, context=settings.chunk * 4))
+        chunk = [0] * min(settings.chunk, context.length - 1)
+        context.decode_chunk(chunk, 0, 0, last=True, hidden=False, stop=lambda: False)
+        context.decode_step([(0, len(chunk), 0)])
+        context.close()
+    except EdgeCascadeError as error:
+        print(error)
+        return REFUSED
+    return 0
 
 
 if __name__ == "__main__":

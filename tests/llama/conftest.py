@@ -54,7 +54,7 @@ def open_tiny() -> Callable[..., Engine]:
 def run_cli(tmp_path: Path) -> Run:
     """Return what runs ``edgecascade`` in a child process with a home of its own, off the network."""
     (folder := tmp_path / "cwd").mkdir()
-    ours = ("EDGECASCADE_", "LLAMA_", "PYTHON")
+    ours = ("EDGECASCADE_", "LLAMA_")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     home = {"EDGECASCADE_HOME": str(tmp_path / "home"), "EDGECASCADE_OFFLINE": "1"}
 
@@ -156,7 +156,9 @@ def _attention_layer(random: np.random.Generator) -> Tensors:
 
 def _gemma_norms() -> Tensors:
     head, whole = ("attn_q_norm", "attn_k_norm"), ("post_attention_norm", "post_ffw_norm")
-    return {f"{name}.weight": _norm(WIDTH // HEADS) for name in head} | {f"{name}.weight": _norm(WIDTH) for name in whole}
+    return {f"{name}.weight": _norm(WIDTH // HEADS) for name in head} | {
+        f"{name}.weight": _norm(WIDTH) for name in whole
+    }
 
 
 def _mamba_layer(random: np.random.Generator) -> Tensors:

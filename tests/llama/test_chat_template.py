@@ -61,7 +61,7 @@ def test_the_vocabulary_shows_the_format_of_a_model_without_template() -> None:
     known = template_of(None, has_token=lambda name: name == "<|im_start|>", bos="", eos="")
 
     assert known.source == CHATML
-    with pytest.raises(ChatTemplateError, match="no chat template.*--template"):
+    with pytest.raises(ChatTemplateError, match=r"no chat template.*--template"):
         template_of(None, has_token=lambda name: False, bos="", eos="")
 
 

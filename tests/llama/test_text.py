@@ -7,7 +7,7 @@ from edgecascade.llama.text import TextAssembler
 
 def test_any_split_of_the_bytes_gives_the_same_text() -> None:
     """However tokens cut a text, the pieces add up to it, and no piece holds half a character."""
-    text = "naïve – 東京 🏳️‍🌈 ok"
+    text = "naïve 東京 🏳️‍🌈 ok"
     for seed in range(200):
         random.seed(seed)
         data, assembler, pieces = text.encode(), TextAssembler(stop=["never"]), []

@@ -1,0 +1,129 @@
+"""``ask`` as people run it: a process of its own, the real default model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SYSTEM = "You are a helpful assistant. Answer in one short sentence."
+
+
+def run(environment: dict[str, str], *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    command = [sys.executable, "-m", "edgecascade", *words]
+    return subprocess.run(
+        command, env=environment, input=text, stdin=None if text else subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_an_answer_and_one_line_under_it(home: dict[str, str]) -> None:
+    """Standard output is the answer alone; the line beside it names tier, probability and speed."""
+    done = run(home, "ask", "-s", SYSTEM, "What is the capital of France?")
+
+    assert done.returncode == 0
+    assert done.stdout.strip() == "The capital of France is Paris."
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("local · ")
+    assert "mean token probability 0." in line
+    assert "tokens/s" in line
+
+
+def test_json_is_the_whole_record(home: dict[str, str]) -> None:
+    """One line of JSON with every promised key; p_correct is null until something was calibrated."""
+    done = run(home, "ask", "--json", "-s", SYSTEM, "What is the capital of France?")
+
+    record = json.loads(done.stdout)
+    assert set(record) == {
+        "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
+        "timings", "signals",
+    }  # fmt: skip
+    assert record["p_correct"] is None
+    assert record["tier"] == "local"
+    assert set(record["usage"]) == {"prompt_tokens", "completion_tokens"}
+    assert set(record["timings"]) == {"load_s", "ttft_s", "prefill_tps", "decode_tps", "total_s"}
+    assert 0 < record["mean_token_probability"] == record["signals"]["mean_token_probability"] <= 1
+
+
+@pytest.mark.parametrize("words", [["ask"], ["ask", "-"]])
+def test_a_question_may_come_from_standard_input(home: dict[str, str], words: list[str]) -> None:
+    """Piped text is the question."""
+    done = run(home, *words, "-s", SYSTEM, "--no-stream", text="What is the capital of France?\n")
+
+    assert "Paris" in done.stdout
+
+
+def test_samples_are_listed_with_their_agreement(home: dict[str, str]) -> None:
+    """K samples stand beside the answer, and the share that agree is a signal."""
+    done = run(home, "ask", "-s", SYSTEM, "--json", "--samples", "3", "--seed", "1", "What is the capital of France?")
+
+    record = json.loads(done.stdout)
+    assert len(record["samples"]) == 3
+    assert record["signals"]["agreement"] in (1 / 3, 2 / 3, 1.0)
+    assert "Paris" in record["text"]
+
+
+def test_a_schema_shapes_the_answer(home: dict[str, str], tmp_path: Path) -> None:
+    """--schema FILE gives JSON of that schema."""
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}')
+    done = run(home, "ask", "--schema", str(schema), "How many days has a week?")
+
+    assert isinstance(json.loads(done.stdout)["n"], int)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        (["ask", ""], 3, "the question is empty"),
+        (["ask", "--temperature", "-1", "x"], 3, "temperature = -1.0"),
+        (["ask", "--max-tokens", "0", "x"], 3, "max_tokens = 0"),
+        (["ask", "-m", "smollm2-135", "x"], 3, "smollm2-135m"),
+        (["ask", "-m", "./nothing.gguf", "x"], 3, "nothing.gguf"),
+        (["ask", "-m", __file__, "x"], 3, "GGUF"),
+        (["ask", "--schema", __file__, "x"], 3, "not JSON"),
+        (["ask", "--schema", "/nothing/there.json", "x"], 2, "there.json"),
+        (["ask", "--template", "{% for", "x"], 3, "not valid Jinja"),
+        (["ask", "--context", "64", "word " * 99], 3, "context holds 64"),
+        (["ask", "--samples", "0", "x"], 2, "--samples"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_an_exit_code(home: dict[str, str], words: list[str], code: int, named: str) -> None:
+    """Every wrong input has its own message, no traceback, nothing on standard output."""
+    done = run(home, *words)
+
+    assert (done.returncode, done.stdout) == (code, "")
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_is_not_here_cannot_be_had_offline(home: dict[str, str]) -> None:
+    """Without a network the message says so, and the exit code is 4."""
+    done = run(home, "ask", "-m", "qwen3-0.6b", "x")
+
+    assert done.returncode == 4
+    assert "EDGECASCADE_OFFLINE" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_ends_the_answer_and_says_so(home: dict[str, str]) -> None:
+    """An interrupt during the answer keeps what was written, prints its line, and exits with 130."""
+    words = ["ask", "--max-tokens", "2000", "-s", "You write endless stories.", "Write a story of ten thousand words."]
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgecascade", *words], env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        first = child.stdout.read(1)
+        child.send_signal(signal.SIGINT)
+        rest, said = child.stdout.read(), child.stderr.read().decode()
+
+    assert child.returncode == 130
+    assert first + rest
+    assert "local · " in said
+    assert "Traceback" not in said

@@ -1,0 +1,107 @@
+"""``chat`` through a pipe and on a real terminal."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgecascade.conversation import Conversation
+from edgecascade.errors import InputError
+
+CHAT = [sys.executable, "-m", "edgecascade", "chat", "--temperature", "0", "--max-tokens", "24"]
+
+
+def talk(environment: dict[str, str], *lines: str) -> subprocess.CompletedProcess[str]:
+    """Type these lines, then the end of input."""
+    text = "".join(f"{line}\n" for line in lines)
+    return subprocess.run(CHAT, env=environment, input=text, capture_output=True, text=True, check=False)
+
+
+def test_a_conversation_with_commands(home: dict[str, str], tmp_path: Path) -> None:
+    """Questions are answered in turn, commands do what help says, and the end of input leaves."""
+    saved = tmp_path / "talk.json"
+    done = talk(
+        home, "/system Answer in one short sentence.", "What is the capital of France?", "/stats", f"/save {saved}",
+        "/reset", "/stats", f"/load {saved}", "/model", "/help", "/exit", "never read",
+    )  # fmt: skip
+
+    assert done.returncode == 0
+    assert "Paris" in done.stdout
+    assert "1 answers" in done.stdout
+    assert "nothing was answered yet" in done.stdout
+    assert "2 messages taken up" in done.stdout
+    assert "/save FILE" in done.stdout
+    messages = json.loads(saved.read_text())["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant"]
+
+
+def test_what_was_said_is_remembered(home: dict[str, str]) -> None:
+    """The second question is asked with the first and its answer before it."""
+    done = talk(home, "My name is Zebulon.", "What is my name?")
+
+    assert "Zebulon" in done.stdout.splitlines()[-1]
+
+
+def test_errors_do_not_end_the_conversation(home: dict[str, str], tmp_path: Path) -> None:
+    """A wrong command, file or model is told, and the next line is read."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    done = talk(home, "/nonsense", "/load", f"/load {broken}", "/model nope", "/save /proc/none/x", "/stats")
+
+    assert done.returncode == 0
+    assert "unknown command /nonsense" in done.stderr
+    assert "/load needs a file" in done.stderr
+    assert "wanted a file written by /save" in done.stderr
+    assert "no model is called 'nope'" in done.stderr
+    assert "cannot write" in done.stderr
+    assert "nothing was answered yet" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"schema": 9, "messages": []}', '{"schema": 1, "messages": [{"role": "user"}]}', "\udcff", "nan"]
+)
+def test_a_file_that_is_no_conversation_is_refused(tmp_path: Path, text: str) -> None:
+    """Anything that /save did not write is told as such."""
+    path = tmp_path / "x.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=r"x\.json"):
+        Conversation.load(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
+def test_ctrl_c_stops_the_answer_and_not_the_program(home: dict[str, str]) -> None:
+    """On a terminal: an interrupt in mid-answer, then a question that is answered, then history on disk."""
+    import pty
+
+    command = [*CHAT[:4], "--temperature", "0", "--max-tokens", "1500", "-s", "You write endless stories."]
+    main, side = pty.openpty()
+    with subprocess.Popen(command, env=home, stdin=side, stdout=side, stderr=side, start_new_session=True) as child:
+        os.close(side)
+        screen = _until(main, b"> ")
+        os.write(main, b"Write a story of ten thousand words about the sea.\n")
+        screen = _until(main, b"sea.\r\n") + os.read(main, 1)
+        child.send_signal(2)
+        screen = _until(main, b"stopped")
+        screen = _until(main, b"> ")
+        os.write(main, b"/stats\n")
+        screen = _until(main, b"tokens/s")
+        os.write(main, b"/exit\n")
+        child.wait(timeout=60)
+    os.close(main)
+
+    assert child.returncode == 0
+    assert b"1 answers" in screen
+    assert "ten thousand" in (Path(home["EDGECASCADE_HOME"]) / "state" / "chat_history").read_text()
+
+
+def _until(terminal: int, wanted: bytes) -> bytes:
+    """Read the terminal up to these bytes; a minute of silence is a failure."""
+    seen = b""
+    while wanted not in seen:
+        assert select.select([terminal], [], [], 60)[0], seen
+        seen += os.read(terminal, 1)
+    return seen
