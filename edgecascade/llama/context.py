@@ -119,11 +119,11 @@ class Context:
 
     def _view(self, pointer: Any, length: int) -> Row:
         """Return the array behind a pointer; the library reuses few addresses, and making a view is not free."""
-        address = ctypes.cast(pointer, ctypes.c_void_p).value
-        if not address:
+        if not pointer:
             raise NativeLibraryError(
                 "llama.cpp gave no output for the last token; please report this with the model's name"
             )
+        address = ctypes.addressof(pointer.contents)
         view = self._views.get(address)
         if view is None or len(view) != length:
             view = self._views[address] = np.ctypeslib.as_array(pointer, shape=(length,))

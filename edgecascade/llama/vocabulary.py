@@ -27,6 +27,7 @@ class Vocabulary:
         self.bos: int = native.llama_vocab_bos(self.handle)
         self.adds_bos: bool = native.llama_vocab_get_add_bos(self.handle)
         self.eos: int = native.llama_vocab_eos(self.handle)
+        self._pieces: dict[int, bytes] = {}
 
     def text_of(self, token: int) -> str:
         """Return the token's own name, ``<|im_end|>`` for example; "" for no token (-1)."""
@@ -34,13 +35,10 @@ class Vocabulary:
 
     def piece(self, token: int) -> bytes:
         """Return the bytes that the token adds to an answer; none for a control token."""
-        size = 64
-        while True:
-            buffer = ctypes.create_string_buffer(size)
-            length = self._native.llama_token_to_piece(self.handle, token, buffer, size, 0, False)
-            if length >= 0:
-                return buffer.raw[:length]
-            size = -length
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
 
     def is_end(self, token: int) -> bool:
         """Return whether the token ends the model's turn."""
@@ -81,6 +79,15 @@ class Vocabulary:
         for part in self._parts(rendered, guard):
             ids += [part] if isinstance(part, int) else self.tokenise(part)
         return [self.bos, *ids] if begin and self.adds_bos and ids[:1] != [self.bos] else ids
+
+    def _read_piece(self, token: int) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            length = self._native.llama_token_to_piece(self.handle, token, buffer, size, 0, False)
+            if length >= 0:
+                return buffer.raw[:length]
+            size = -length
 
     def _break(self, text: str, guard: str) -> str:
         """Put the guard behind the first character of each control token, until none is left."""
