@@ -31,6 +31,15 @@ from edgecascade.store.gguf import read_gguf
 
 TASK = "Write a very long story about a ship, its captain, the sea, and all the harbours they came to."
 SYSTEM = "You are a storyteller. Your stories never end."
+BRIEF = "You are a helpful assistant. Answer in one short sentence."
+QUESTIONS = (
+    "What is the capital of France?",
+    "Who wrote Romeo and Juliet?",
+    "How many days are in a leap year?",
+    "What is the chemical symbol of gold?",
+    "Why is the sky blue?",
+    "Name a fruit that is red.",
+)
 TURN_WORDS = 220
 BATCH = 8
 BUSY_SHARE = 0.1
@@ -48,8 +57,9 @@ class DecodeBench:
     llama_bench_ts    the same of llama-bench          high_level_ts  of the high-level path with log-probabilities
     signals_s         seconds a token for the signals
     second_turn       time to first token of a second turn / that of as many new tokens and one chunk
-    batch             time of a step of 8 samples / of one
-    busy_cores        what other processes did before and after
+    samples_answer    time of 8 samples of a short answer / of one of them
+    samples_story     the same of a story, where every sample goes its own way
+    busy_cores        the most that other processes did before, between and after the rounds
     """
 
     samples_ts: list[float]
@@ -57,7 +67,8 @@ class DecodeBench:
     high_level_ts: list[float]
     signals_s: float
     second_turn: float
-    batch: float
+    samples_answer: float
+    samples_story: float
     busy_cores: float
     facts: dict[str, Any]
 
@@ -83,7 +94,8 @@ class DecodeBench:
             "ratio_to_high_level": _ratio(self.samples_ts, self.high_level_ts),
             "signals_ms": self.signals_s * 1e3,
             "second_turn_ratio": self.second_turn,
-            "batch_of_8_ratio": self.batch,
+            "samples_of_8_answer_ratio": self.samples_answer,
+            "samples_of_8_story_ratio": self.samples_story,
             "busy_cores": self.busy_cores,
             "worthless": self.worthless,
         }
@@ -112,6 +124,7 @@ def bench_decode(
         evidence.draft(engine, question)
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}")
+            busy = max(busy, sensors.busy_cores(0.2))
             ours.append(_decode_speed(engine, question))
             if llama_bench:
                 ceiling.append(_llama_bench(llama_bench, path, settings, tokens=tokens, depth=len(prompt)))
@@ -119,7 +132,10 @@ def bench_decode(
         say("second turn")
         second = median(_second_turn(engine) for _ in range(rounds))
         say(f"{BATCH} samples in one batch")
-        batch = median(_batch_ratio(engine, tokens // 2) for _ in range(rounds))
+        answer = median(
+            _samples_cost(engine, task, system=BRIEF, tokens=tokens) for _ in range(rounds) for task in QUESTIONS
+        )
+        story = median(_samples_cost(engine, TASK, system=SYSTEM, tokens=tokens // 2) for _ in range(rounds))
     say("signals")
     signals = signal_seconds(path, settings, prompt=prompt, tokens=tokens)
     return DecodeBench(
@@ -128,7 +144,8 @@ def bench_decode(
         high_level_ts=peers,
         signals_s=signals,
         second_turn=second,
-        batch=batch,
+        samples_answer=answer,
+        samples_story=story,
         busy_cores=max(busy, sensors.busy_cores(1.0)),
         facts=_facts(path, settings, tokens=tokens, depth=len(prompt), peer=ceiling[0] if ceiling else {}),
     )
@@ -198,21 +215,13 @@ def _prompt_of(engine: Engine, length: int) -> tuple[Message, ...]:
     return (Message("user", " ".join(words)),)
 
 
-def _batch_ratio(engine: Engine, tokens: int) -> float:
-    """Return seconds a step for 8 samples over seconds a step for one, while all of them write."""
-    sampling = Sampling(max_tokens=tokens, temperature=0.7, seed=1)
-    question = Question.of(TASK, system=SYSTEM, sampling=sampling)
-    return _step_seconds(engine, question, BATCH) / _step_seconds(engine, question, 1)
-
-
-def _step_seconds(engine: Engine, question: Question, samples: int) -> float:
-    steps: list[float] = []
-    for number, token in engine.stream_samples(question, samples):
-        if token.end:
-            break
-        if number == 0:
-            steps.append(time.perf_counter())
-    return (steps[-1] - steps[0]) / (len(steps) - 1)
+def _samples_cost(engine: Engine, task: str, *, system: str, tokens: int) -> float:
+    """Return the time that 8 samples take to write together over the time that one of them takes alone."""
+    question = Question.of(task, system=system, sampling=Sampling(max_tokens=tokens, temperature=0.7, seed=1))
+    arrivals = [time.perf_counter() for _ in engine.stream_samples(question, BATCH)]
+    alone = evidence.draft(engine, question)
+    seconds_a_token = 1 / alone.timings.decode_tps
+    return (arrivals[-1] - arrivals[0]) / (seconds_a_token * (len(arrivals) / BATCH - 1))
 
 
 def _facts(path: Path, settings: EngineSettings, *, tokens: int, depth: int, peer: dict[str, Any]) -> dict[str, Any]:

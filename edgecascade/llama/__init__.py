@@ -9,6 +9,7 @@ vocabulary            text <-> tokens, with what people typed kept apart from co
 chat_template         messages -> text, by the model's own Jinja
 sampling              logits -> the chosen token
 text                  bytes of tokens -> whole characters, stop strings
+writing               one or several answers side by side, as a tree
 engine                the generator of tokens
 baselines             the library's bare decode and its high-level path, for comparison only
 ====================  ==============================================================================

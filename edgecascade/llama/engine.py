@@ -14,11 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-
-import numpy as np
 
 from edgecascade.errors import ClosedError, ContextLengthError, EngineBusyError, SamplingError
 from edgecascade.llama.chat_template import ChatTemplate, template_of
@@ -27,30 +24,15 @@ from edgecascade.llama.sampling import Sampler
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.llama.text import TextAssembler
 from edgecascade.llama.vocabulary import Vocabulary
-from edgecascade.numerics import LogitMeter, Reading, Row
-from edgecascade.records import Alternative, Ending, FinishReason, HiddenStates, Message, Question, Sampling, Token
+from edgecascade.llama.writing import Desk, Writer
+from edgecascade.numerics import LogitMeter, Row
+from edgecascade.records import Ending, HiddenStates, Message, Question, Sampling, Token
 
 MAIN, ASIDE = 0, 1
 ASIDE_TOKENS = 64
 POLL_SECONDS = 0.05
 
 Stop = Callable[[], bool]
-
-
-@dataclass(slots=True)
-class _Writer:
-    """One sequence while it writes its answer."""
-
-    sequence: int
-    position: int
-    limit: int
-    row: int
-    sampler: Sampler
-    text: TextAssembler
-    written: int = 0
-    token: int = -1
-    finish: FinishReason | None = None
-    hidden: list[Row] = field(default_factory=list)
 
 
 class Engine:
@@ -70,8 +52,9 @@ class Engine:
             raise
         self.context_length = self._context.length
         self._meter = LogitMeter(self.vocabulary.size)
-        self._held: list[int] = []
-        self._whole = 0
+        self._held: list[int] = []  # the tokens in the main sequence
+        self._whole = 0  # how many of them were read in whole chunks
+        self._row = 0  # where the logits of the last token read stand
         self.load_seconds = time.perf_counter() - started
 
     # What a caller may ask.
@@ -129,21 +112,19 @@ class Engine:
             prefill = time.perf_counter() - started
             if context is None or reused is None:
                 return (Ending("cancelled", len(prompt), 0, 0, prefill),) * samples
-            row = (len(prompt) - 1) % self.settings.chunk
-            prompt_state = context.hidden_state(row) if hidden else None
-            limit = min(question.sampling.max_tokens, (self.context_length - len(prompt)) // samples)
-            writers = self._writers(context, question.sampling, prompt, range(samples), limit, row)
-            with self._copies(context, range(1, samples)):
-                yield from self._write(context, writers, alternatives, hidden, started, stop)
+            state = context.hidden_state(self._row) if hidden else None
+            writers = self._writers(context, question.sampling, prompt, samples, MAIN)
+            yield from self._desk(context).write(
+                writers,
+                position=len(prompt),
+                spare=range(1, samples),
+                started=started,
+                stop=stop,
+                alternatives=alternatives,
+                hidden=hidden,
+            )
             return tuple(
-                Ending(
-                    writer.finish or "cancelled",
-                    len(prompt),
-                    writer.written,
-                    reused,
-                    prefill,
-                    _states(prompt_state, writer),
-                )
+                Ending(writer.finish, len(prompt), writer.written, reused, prefill, _states(state, writer))
                 for writer in writers
             )
 
@@ -167,17 +148,19 @@ class Engine:
             ):
                 return Ending("cancelled", len(whole), 0, 0, time.perf_counter() - started)
             reused = len(self._held)
-            with self._copies(context, [ASIDE]):
+            context.copy(MAIN, ASIDE)
+            try:
                 read = self._read_chunks(context, whole, reused, ASIDE, hidden=False, stop=stop)
                 prefill = time.perf_counter() - started
                 if read < len(whole):
                     return Ending("cancelled", len(whole), 0, reused, prefill)
-                row = (len(whole) - reused - 1) % self.settings.chunk
-                limit = min(ASIDE_TOKENS, self.context_length - len(whole))
-                writers = self._writers(context, Sampling(), whole, [ASIDE], limit, row)
-                for _, token in self._write(context, writers, 0, False, started, stop):
+                (writer,) = self._writers(context, Sampling(max_tokens=ASIDE_TOKENS), whole, 1, ASIDE)
+                writing = self._desk(context).write([writer], position=len(whole), spare=(), started=started, stop=stop)
+                for _, token in writing:
                     yield token
-            return Ending(writers[0].finish or "cancelled", len(whole), writers[0].written, reused, prefill)
+            finally:
+                context.forget(ASIDE)
+            return Ending(writer.finish, len(whole), writer.written, reused, prefill)
 
     def tokens_of(self, messages: Sequence[Message]) -> list[int]:
         """Return the prompt's tokens, up to where the assistant begins to write."""
@@ -265,6 +248,7 @@ class Engine:
             part, last = tokens[at : at + chunk], at + chunk >= len(tokens)
             if stop() or not context.decode_chunk(part, at, sequence, last=last, hidden=hidden, stop=stop):
                 return at
+            self._row = len(part) - 1
         return len(tokens)
 
     def _check_length(self, length: int) -> None:
@@ -284,92 +268,25 @@ class Engine:
 
     # Writing the answer.
 
+    def _desk(self, context: Context) -> Desk:
+        return Desk(context, self.vocabulary, self._meter, MAIN, self._held)
+
     def _writers(
-        self, context: Context, sampling: Sampling, prompt: list[int], sequences: Sequence[int], limit: int, row: int
-    ) -> list[_Writer]:
+        self, context: Context, sampling: Sampling, prompt: list[int], count: int, sequence: int
+    ) -> list[Writer]:
+        """Return the writers of ``count`` answers to a prompt whose last token was the last one read."""
         seed = secrets.randbits(31) if sampling.seed is None else sampling.seed
-        writers = []
-        for number, sequence in enumerate(sequences):
-            sampler = Sampler(context.native, self.vocabulary, sampling, seed=seed + number, prompt=prompt)
-            writers.append(_Writer(sequence, len(prompt), limit, row, sampler, TextAssembler(sampling.stop)))
-        return writers
-
-    @contextmanager
-    def _copies(self, context: Context, sequences: Sequence[int]) -> Generator[None]:
-        """Let further sequences share the main one's past, and forget them afterwards."""
-        for sequence in sequences:
-            context.copy(MAIN, sequence)
-        try:
-            yield
-        finally:
-            for sequence in sequences:
-                context.forget(sequence)
-
-    def _write(
-        self, context: Context, writers: list[_Writer], alternatives: int, hidden: bool, started: float, stop: Stop
-    ) -> Generator[tuple[int, Token]]:
-        """Yield the tokens of all writers in turn, decoding one step for all of them together."""
-        context.show_hidden(hidden)
-        try:
-            active = list(enumerate(writers))
-            while active and not stop():
-                decoding = time.perf_counter() - started
-                for number, writer in active:
-                    yield number, self._next_token(context, writer, alternatives, decoding)
-                active = [(number, writer) for number, writer in active if writer.finish is None]
-                started = time.perf_counter()  # what the caller did with the tokens is not the engine's time
-                self._step(context, [writer for _, writer in active], hidden)
-        finally:
-            context.show_hidden(False)
-            for writer in writers:
-                writer.sampler.close()
-
-    def _next_token(self, context: Context, writer: _Writer, alternatives: int, decoding: float) -> Token:
-        """Choose a writer's next token and note why the answer ends with it, if it does."""
-        started = time.perf_counter()
-        logits = context.logits(writer.row)
-        reading = self._meter.read(logits)
-        chosen = writer.sampler.choose(logits, reading)
-        end = self.vocabulary.is_end(chosen)
-        text = "" if end else writer.text.feed(self.vocabulary.piece(chosen))
-        writer.token = chosen
-        writer.written += not end
-        if end or writer.text.stopped or writer.written >= writer.limit:
-            writer.finish = "end" if end else "stop" if writer.text.stopped else "length"
-            text += writer.text.finish()
-        return Token(
-            id=chosen,
-            text=text,
-            logprob=reading.logprob(logits[chosen]),
-            top_logprob=reading.top_logprobs[0],
-            margin=reading.margin,
-            entropy=reading.entropy,
-            top5_mass=reading.top5_mass,
-            logsumexp=reading.logsumexp,
-            seconds=decoding + time.perf_counter() - started,
-            end=end,
-            alternatives=self._alternatives(reading, alternatives) if alternatives else (),
-        )
-
-    def _step(self, context: Context, active: list[_Writer], hidden: bool) -> None:
-        """Decode each active writer's last token in one batch."""
-        if not active:
-            return
-        context.decode_step([(writer.token, writer.position, writer.sequence) for writer in active])
-        for row, writer in enumerate(active):
-            if writer.sequence == MAIN:
-                self._held.append(writer.token)
-            if hidden:
-                writer.hidden.append(context.hidden_state(row))
-            writer.position += 1
-            writer.row = row
-
-    def _alternatives(self, reading: Reading, count: int) -> tuple[Alternative, ...]:
-        pairs = zip(reading.top_ids[:count], reading.top_logprobs[:count], strict=True)
-        return tuple(
-            Alternative(token, self.vocabulary.piece(token).decode("utf-8", "replace"), logprob)
-            for token, logprob in pairs
-        )
+        limit = min(sampling.max_tokens, (self.context_length - len(prompt)) // count)
+        return [
+            Writer(
+                Sampler(context.native, self.vocabulary, sampling, seed=seed + number, prompt=prompt),
+                TextAssembler(sampling.stop),
+                limit,
+                sequence,
+                self._row,
+            )
+            for number in range(count)
+        ]
 
     def _choose_template(self, context: Context) -> ChatTemplate:
         own = context.native.llama_model_chat_template(context.model, None)
@@ -381,8 +298,9 @@ class Engine:
         )
 
 
-def _states(prompt: Row | None, writer: _Writer) -> HiddenStates | None:
+def _states(prompt: Row | None, writer: Writer) -> HiddenStates | None:
     """Return the states of an answer; one that ended before a token was decoded has only its prompt's."""
     if prompt is None:
         return None
-    return HiddenStates(prompt, np.mean(writer.hidden, axis=0, dtype=np.float32) if writer.hidden else prompt)
+    mean = writer.mean_hidden
+    return HiddenStates(prompt, prompt if mean is None else mean)
