@@ -50,7 +50,7 @@ def test_the_default_model_needs_no_name() -> None:
 
 @pytest.mark.parametrize(
     ("damage", "named"),
-    [(lambda data: data[:-1000], r"found .*98,?361,?432"), (lambda data: b"<!DOCTYPE html>" + data[:500], "HTML")],
+    [(lambda data: data[:-1000], r"found .*98,?361,?432"), (lambda data: b"<!DOCTYPE html>" + data[:500], "web page")],
 )
 def test_a_damaged_file_is_refused_before_the_library_sees_it(
     model_path: Path, folders: Folders, tmp_path: Path, damage: object, named: str
