@@ -303,6 +303,9 @@ def _locate_manifest(
             for found in places.find_hub_file(address, environment=environment, home=home, revision=source.revision):
                 if found.path.stat().st_size == manifest.bytes and _agree(found.sha256, manifest.sha256):
                     return ModelFile(spec, manifest.name, found.path, found.sha256, manifest, found.origin)
+    blob = manifest.sha256 and places.find_ollama_blob(manifest.sha256, environment=environment, home=home)
+    if blob and blob.path.stat().st_size == manifest.bytes:
+        return ModelFile(spec, manifest.name, blob.path, blob.sha256, manifest, blob.origin)
     if all(isinstance(source, PathSource) for source in manifest.sources):
         raise ModelNotFoundError(
             f"the file of {manifest.name} is gone: found nothing at {manifest.sources[0]}, wanted a GGUF; "

@@ -74,6 +74,15 @@ def find_in_ollama(spec: OllamaSpec, *, environment: Mapping[str, str], home: Pa
     return None
 
 
+def find_ollama_blob(sha256: str, *, environment: Mapping[str, str], home: Path) -> Find | None:
+    """Return the file with this sum, under whatever name ollama pulled it; its blobs are named by their sums."""
+    for models in _ollama(environment, home):
+        blob = models / "blobs" / f"sha256-{sha256}"
+        if _is_file(blob):
+            return Find(blob, "ollama", sha256)
+    return None
+
+
 def ollama_names(environment: Mapping[str, str], home: Path) -> list[str]:
     """Return the names of the models that ollama has, as ``name:tag``."""
     names = set()

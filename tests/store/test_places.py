@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from edgecascade.errors import ModelFileError
-from edgecascade.store.places import find_hub_file, find_in_lm_studio, find_in_ollama, lm_studio_names, ollama_names
+from edgecascade.store.places import (
+    find_hub_file,
+    find_in_lm_studio,
+    find_in_ollama,
+    find_ollama_blob,
+    lm_studio_names,
+    ollama_names,
+)
 from edgecascade.store.specs import HubSpec, LmStudioSpec, OllamaSpec
 
 SUM = "ab" * 32
@@ -119,3 +126,14 @@ def test_lm_studio(tmp_path: Path, below: str) -> None:
 
     assert found and found.path.is_file()
     assert lm_studio_names(tmp_path) == ["p/m/m-Q8_0.gguf", "root.gguf"]
+
+
+def test_ollama_keeps_a_file_under_its_sum(tmp_path: Path) -> None:
+    """A manifest's sha256 finds the file whatever name ollama gave it, and no other."""
+    blob = put(tmp_path / f".ollama/models/blobs/sha256-{SUM}")
+
+    found = find_ollama_blob(SUM, environment={}, home=tmp_path)
+
+    assert found is not None
+    assert (found.path, found.origin) == (blob, "ollama")
+    assert find_ollama_blob("cd" * 32, environment={}, home=tmp_path) is None
