@@ -57,7 +57,7 @@ def ask(
 
     asked = Question.of(question or "", system=system, sampling=sampling)
     settings = settings_of(engine_given, sequences=max(samples or 1, 8))
-    with interruptible() as cancel, open_model(model, settings) as opened:
+    with open_model(model, settings) as opened, interruptible() as cancel:
         from edgecascade import evidence
 
         if not system:

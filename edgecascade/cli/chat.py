@@ -134,7 +134,7 @@ class _Talk:
             else:
                 self._answer(line)
         except EdgeCascadeError as error:
-            click.secho(f"error: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+            click.secho(f"error: {error}", err=True, fg="red")
 
     def _answer(self, text: str) -> None:
         from edgecascade import evidence
@@ -188,8 +188,7 @@ def _path(name: str, command: str) -> Path:
 
 
 def _show(token: "Token") -> None:
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    sys.stdout.write(shade(token.text, token.probability) if colour else token.text)
+    click.echo(shade(token.text, token.probability), nl=False)
     sys.stdout.flush()
 
 

@@ -1,5 +1,6 @@
 """The root group: every command, and what an error looks like."""
 
+import os
 import sys
 from typing import Any
 
@@ -34,7 +35,7 @@ class Root(click.Group):
 
 def _fail(ctx: click.Context, message: str, code: int) -> None:
     sys.stdout.flush()
-    click.secho(f"error: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    click.secho(f"error: {message}", err=True, fg="red")
     ctx.exit(code)
 
 
@@ -44,8 +45,11 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
     epilog="Exit codes: 0 ok, 2 wrong usage, 3 bad input, 4 this device cannot, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="edgecascade")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Ask a small model on this device, and see how sure it is."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 for command in (ask, bench, chat, completion, doctor, models):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgecascade.testing import LoopbackFiles, Mishap, gguf_bytes
+
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."
 
 
@@ -127,3 +129,24 @@ def test_ctrl_c_ends_the_answer_and_says_so(home: dict[str, str]) -> None:
     assert first + rest
     assert "local · " in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_stops_a_download_which_then_resumes(home: dict[str, str]) -> None:
+    """An interrupt while the model comes ends the program at once with 130; the next run asks for the rest alone."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackFiles({"tiny.gguf": gguf_bytes(weights=500_000)}) as server:
+        server.expect(Mishap(hold_after=1_200_000))
+        command = [sys.executable, "-m", "edgecascade", "ask", "-m", server.url("tiny.gguf"), "x"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as child:
+            assert child.stderr is not None
+            while " 50 %" not in child.stderr.readline():
+                assert child.poll() is None
+            child.send_signal(signal.SIGINT)
+            said = child.stderr.read()
+        server.release()
+        run(environment, "models", "pull", server.url("tiny.gguf"))
+
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    assert server.requests[-1].headers["range"].startswith("bytes=")

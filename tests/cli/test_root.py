@@ -1,5 +1,6 @@
 """What all commands share."""
 
+import os
 import subprocess
 import sys
 
@@ -41,3 +42,22 @@ def test_model_names_are_completed() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
     assert "smollm2-135m" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
+@pytest.mark.parametrize(("variable", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
+def test_no_color_is_honoured(variable: dict[str, str], coloured: bool) -> None:
+    """On a terminal an error is red, unless NO_COLOR is set to something."""
+    import pty
+
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | variable
+    main_end, side = pty.openpty()
+    command = [sys.executable, "-m", "edgecascade", "ask", ""]
+    with subprocess.Popen(command, env=environment, stdin=side, stdout=side, stderr=side):
+        os.close(side)
+        seen = b""
+        while b"word" not in seen:
+            seen += os.read(main_end, 1024)
+    os.close(main_end)
+
+    assert (b"\x1b[31m" in seen) is coloured
