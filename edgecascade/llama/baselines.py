@@ -27,18 +27,16 @@ def signal_seconds(path: Path, settings: EngineSettings, *, prompt: list[int], t
     """Return the median seconds that reading one row of logits takes, between real decodes of greedy tokens."""
     context = Context(path, settings)
     try:
-        chunk = settings.chunk
-        for at in range(0, len(prompt), chunk):
-            part, last = prompt[at : at + chunk], at + chunk >= len(prompt)
-            context.decode_chunk(part, at, MAIN, last=last, hidden=False, stop=lambda: False)
-        row, meter, took = (len(prompt) - 1) % chunk, LogitMeter(context.vocabulary_size), []
+        for at in range(0, len(prompt), settings.chunk):
+            context.decode_chunk(prompt[at : at + settings.chunk], at, MAIN, stop=lambda: False)
+        meter, took, token = LogitMeter(context.vocabulary_size), [], prompt[-1]
         for position in range(len(prompt), len(prompt) + tokens):
-            logits = context.logits(row)
+            context.decode_step([(token, position, MAIN)])
+            logits = context.logits(0)
             started = time.perf_counter()
             reading = meter.read(logits)
             took.append(time.perf_counter() - started)
-            context.decode_step([(reading.top_ids[0], position, MAIN)])
-            row = 0
+            token = reading.top_ids[0]
     finally:
         context.close()
     return median(took)

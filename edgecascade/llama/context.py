@@ -49,18 +49,15 @@ class Context:
         self._no_callback = native.ggml_abort_callback()
         self._views: dict[int, Row] = {}
 
-    def decode_chunk(
-        self, tokens: Sequence[int], position: int, sequence: int, *, last: bool, hidden: bool, stop: Callable[[], bool]
-    ) -> bool:
-        """Read tokens into a sequence; with ``last``, the final one's row can be read. False when stopped meanwhile."""
+    def decode_chunk(self, tokens: Sequence[int], position: int, sequence: int, *, stop: Callable[[], bool]) -> bool:
+        """Read tokens into a sequence, without output. False when stopped meanwhile."""
         batch = self._batch
         batch.n_tokens = len(tokens)
         for at, token in enumerate(tokens):
-            self._place(at, token, position + at, sequence, output=last and at == len(tokens) - 1)
+            self._place(at, token, position + at, sequence, output=False)
         self._stop, self._interrupted = stop, False
         set_callback = self.native.llama_set_abort_callback
         set_callback(self._context, self._abort_callback, None)
-        self.show_hidden(hidden and last)
         try:
             status = self.native.llama_decode(self._context, batch)
         finally:

@@ -54,7 +54,6 @@ class Engine:
         self._meter = LogitMeter(self.vocabulary.size)
         self._held: list[int] = []  # the tokens in the main sequence
         self._whole = 0  # how many of them were read in whole chunks
-        self._row = 0  # where the logits of the last token read stand
         self.load_seconds = time.perf_counter() - started
 
     # What a caller may ask.
@@ -112,7 +111,7 @@ class Engine:
             prefill = time.perf_counter() - started
             if context is None or reused is None:
                 return (Ending("cancelled", len(prompt), 0, 0, prefill),) * samples
-            state = context.hidden_state(self._row) if hidden else None
+            state = context.hidden_state(0) if hidden else None
             writers = self._writers(context, question.sampling, prompt, samples, MAIN)
             yield from self._desk(context).write(
                 writers,
@@ -150,7 +149,7 @@ class Engine:
             reused = len(self._held)
             context.copy(MAIN, ASIDE)
             try:
-                read = self._read_chunks(context, whole, reused, ASIDE, hidden=False, stop=stop)
+                read = self._read_on(context, whole, reused, ASIDE, hidden=False, stop=stop)
                 prefill = time.perf_counter() - started
                 if read < len(whole):
                     return Ending("cancelled", len(whole), 0, reused, prefill)
@@ -221,9 +220,9 @@ class Engine:
         if not context.forget(MAIN, reused):
             context.clear()
             reused = 0
-        self._held, self._whole = prompt[:reused], reused
-        read = self._read_chunks(context, prompt, reused, MAIN, hidden=hidden, stop=stop)
-        self._held, self._whole = prompt[:read], read - read % self.settings.chunk
+        read = self._read_on(context, prompt, reused, MAIN, hidden=hidden, stop=stop)
+        self._held = prompt[:read]
+        self._whole = (read - 1 if read == len(prompt) else read) // self.settings.chunk * self.settings.chunk
         if read == len(prompt):
             return reused
         if not context.forget(MAIN, read):
@@ -232,23 +231,26 @@ class Engine:
         return None
 
     def _reusable(self, prompt: list[int]) -> int:
-        """Return how many whole chunks' tokens the memory shares with the prompt, its last chunk left to be read."""
+        """Return how many whole chunks' tokens the memory shares with the prompt, its last token left to be read."""
         chunk = self.settings.chunk
         end = min(self._whole, (len(prompt) - 1) // chunk * chunk)
         while prompt[:end] != self._held[:end]:
             end -= chunk
         return end
 
-    def _read_chunks(
+    def _read_on(
         self, context: Context, tokens: list[int], start: int, sequence: int, *, hidden: bool, stop: Stop
     ) -> int:
-        """Read from a position to the end, chunk by chunk; return how far it came before it was stopped."""
-        chunk = self.settings.chunk
-        for at in range(start, len(tokens), chunk):
-            part, last = tokens[at : at + chunk], at + chunk >= len(tokens)
-            if stop() or not context.decode_chunk(part, at, sequence, last=last, hidden=hidden, stop=stop):
+        """Read from a position to the end, chunk by chunk; return how far it came before it was stopped.
+
+        The last token is decoded alone, as every later one is: asking for its hidden state then changes no bit.
+        """
+        chunk, last = self.settings.chunk, len(tokens) - 1
+        for at in range(start, last, chunk):
+            if stop() or not context.decode_chunk(tokens[at : min(at + chunk, last)], at, sequence, stop=stop):
                 return at
-            self._row = len(part) - 1
+        context.show_hidden(hidden)
+        context.decode_step([(tokens[last], last, sequence)])
         return len(tokens)
 
     def _check_length(self, length: int) -> None:
@@ -283,7 +285,7 @@ class Engine:
                 TextAssembler(sampling.stop),
                 limit,
                 sequence,
-                self._row,
+                row=0,
             )
             for number in range(count)
         ]

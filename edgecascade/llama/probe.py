@@ -105,7 +105,7 @@ def _child() -> int:
     try:
         context = Context(Path(order["path"]), replace(settings, context=settings.chunk * 4))
         chunk = [0] * min(settings.chunk, context.length - 1)
-        context.decode_chunk(chunk, 0, 0, last=True, hidden=False, stop=lambda: False)
+        context.decode_chunk(chunk, 0, 0, stop=lambda: False)
         context.decode_step([(0, len(chunk), 0)])
         context.close()
     except EdgeCascadeError as error:
