@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.local import open_local
     from edgecascade.records import Draft, Ending, Message, Question, Sampling, Token
-    from edgecascade.signals import signals
 
 __version__ = "0.1.0"
 
@@ -32,7 +31,6 @@ _HOMES = {
     "Question": "records",
     "Sampling": "records",
     "Token": "records",
-    "signals": "signals",
 }
 
 __all__ = [
@@ -50,7 +48,6 @@ __all__ = [
     "draft",
     "open_local",
     "samples",
-    "signals",
 ]
 
 

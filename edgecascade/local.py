@@ -36,7 +36,9 @@ def open_engine(
     The first time for a (library build, processor, file) a child process decodes first; ``notice`` is given one line
     when that changes something. Raises ModelFileError, LibraryMissingError, NativeLibraryError, DeviceError.
     """
-    settings = settings or EngineSettings(threads=sensors.free_threads())
+    settings = settings or EngineSettings()
+    if settings.threads is None:
+        settings = replace(settings, threads=sensors.free_threads())
     verdict, fresh = probed(path, settings, folders=folders)
     if fresh and verdict.verdict == "fallback":
         notice(f"{verdict.detail}. Slower by some percent; `edgecascade doctor` says how to rebuild it.")

@@ -11,11 +11,12 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecascade.cloud.http import HttpFiles
-from edgecascade.errors import ChecksumError, DownloadError, ModelFileError, ModelNotFoundError
+from edgecascade.errors import ChecksumError, DownloadError, ManifestError, ModelFileError, ModelNotFoundError
 from edgecascade.store import hub, places
 from edgecascade.store.downloads import Progress, Receipt, all_files_of, download, receipt_of
 from edgecascade.store.files import sha256_of, write_whole
@@ -155,8 +156,22 @@ def sha256_of_model(file: ModelFile, folders: Folders) -> str:
         return str(known[path][2])
     digest = sha256_of(file.path)
     entries = {**_remembered(memory), path: [*stamp, digest]}
-    write_whole(memory, json.dumps({"schema_version": 1, "files": entries}, indent=1) + "\n")
+    with suppress(OSError):  # where nothing can be written it is computed anew each time
+        write_whole(memory, json.dumps({"schema_version": 1, "files": entries}, indent=1) + "\n")
     return digest
+
+
+def system_of(file: ModelFile, folders: Folders) -> str | None:
+    """Return the system message that a model answers best with, if a manifest knows these very bytes."""
+    if file.manifest and file.manifest.system:
+        return file.manifest.system
+    size = file.path.stat().st_size
+    for name in manifest_names(folders):
+        with suppress(ManifestError):
+            known = find_manifest(name, folders)
+            if known and known.system and known.bytes == size and known.sha256 == sha256_of_model(file, folders):
+                return known.system
+    return None
 
 
 def offline_by(environment: Mapping[str, str]) -> str | None:
@@ -189,7 +204,7 @@ def models_here(*, folders: Folders, environment: Mapping[str, str], home: Path)
     for spec in specs_of(folders=folders, environment=environment, home=home):
         try:
             file = locate(spec, folders=folders, environment=environment, home=home)
-        except (ModelNotFoundError, ModelFileError):
+        except (ModelNotFoundError, ModelFileError, ManifestError):
             continue
         if file:
             found.setdefault(file.path, file)
@@ -200,7 +215,11 @@ def own_files(spec: str, *, folders: Folders, home: Path) -> list[Path]:
     """Return the files that we keep for an address, half-fetched ones and the user's manifest among them."""
     match parse_spec(spec, home=home):
         case NamedSpec(name):
-            manifest, mine = find_manifest(name, folders), user_manifest(name, folders)
+            mine = user_manifest(name, folders)
+            try:
+                manifest = find_manifest(name, folders)
+            except ManifestError:  # a broken manifest of the user's own can be removed as well
+                return [mine]
             if manifest is None:
                 raise _unknown_name(name, folders)
             return all_files_of(_manifest_target(manifest, folders)) + ([mine] if mine.is_file() else [])

@@ -106,6 +106,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
 def test_public_names_are_there() -> None:
     """Every name of `__all__` can be had, has a docstring, and no other name pretends to be there."""
     for name in edgecascade.__all__:
+        assert callable(getattr(edgecascade, name))
         assert getattr(edgecascade, name).__doc__
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -46,22 +46,19 @@ def ask(
 
     The answer goes to standard output; the line under it - tier, mean token probability, speed - to standard error.
     """
+    from edgecascade import evidence
     from edgecascade.cli.opening import open_model
+    from edgecascade.records import Question
 
     engine_given, sampling_given = Given.of(ENGINE_OPTIONS, parameters), Given.of(SAMPLING_OPTIONS, parameters)
     if question in (None, "-"):
         question = _standard_input()
     grammar = _grammar(schema) if schema else None
     sampling = sampling_of(sampling_given, grammar=grammar)
-    from edgecascade.records import Question
-
-    asked = Question.of(question or "", system=system, sampling=sampling)
     settings = settings_of(engine_given, sequences=max(samples or 1, 8))
+    Question.of(question or "", sampling=sampling)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
-        from edgecascade import evidence
-
-        if not system:
-            asked = Question.of(question or "", system=opened.system, sampling=sampling)
+        asked = Question.of(question or "", system=opened.system if system is None else system, sampling=sampling)
         streaming = not (as_json or no_stream)
         draft = evidence.draft(opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel)
         drafts: tuple[Draft, ...] = ()

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +58,15 @@ def _with_history(talk: "_Talk") -> None:
         talk.run()
         return
     kept = Folders.of(os.environ).state / "chat_history"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    if kept.is_file():
+    with suppress(OSError):  # no history yet, or a folder that cannot be read
         readline.read_history_file(kept)
     readline.set_history_length(HISTORY_LINES)
     try:
         talk.run()
     finally:
-        readline.write_history_file(kept)
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(kept)
 
 
 class _Talk:
@@ -121,7 +122,7 @@ class _Talk:
         self._stack.close()
         self._stack.push(opened.pop_all())
         self._opened = model
-        self._conversation.system = self._system or model.system
+        self._conversation.system = model.system if self._system is None else self._system
 
     def _take(self, line: str) -> None:
         """Run a command or answer a question; an error is told, and the conversation goes on."""
@@ -162,6 +163,7 @@ class _Talk:
         from edgecascade.conversation import Conversation
 
         self._conversation = Conversation.load(_path(name, "/load"))
+        self._system = self._conversation.system
         click.echo(f"{len(self._conversation.turns)} messages taken up")
 
     def _stats(self) -> str:

@@ -165,7 +165,7 @@ def remove(name: str, yes: bool) -> None:
     for path in files:
         click.echo(path)
     if not yes:
-        click.confirm(f"Delete {len(files)} files, {size:,.1f} MB?", abort=True)
+        click.confirm(f"Delete {'this' if len(files) == 1 else 'these'} ({size:,.1f} MB)?", abort=True)
     for path in files:
         path.unlink(missing_ok=True)
 
@@ -174,12 +174,19 @@ def _record(spec: str, *, whole: bool = False) -> dict[str, Any]:
     """Return a model's record: its manifest, where it lies, and (``whole``, or without a manifest) its own header."""
     from dataclasses import asdict
 
-    from edgecascade.errors import ModelFileError, ModelNotFoundError
+    from edgecascade.errors import ManifestError, ModelFileError, ModelNotFoundError
     from edgecascade.pull import locate, sha256_of_model
     from edgecascade.store.gguf import read_gguf
     from edgecascade.store.manifests import find_manifest
 
-    manifest = find_manifest(spec, here()["folders"])
+    try:
+        manifest = find_manifest(spec, here()["folders"])
+    except ManifestError:
+        if whole:
+            raise
+        return {"name": spec, "path": None, "origin": None, "parameters": 0, "bytes": 0, "quantisation": ""} | {
+            "licence": "unreadable manifest"
+        }
     record: dict[str, Any] = {"name": spec, "path": None, "origin": None}
     record |= manifest.model_dump(mode="json") if manifest else dict.fromkeys(("licence", "quantisation"), "")
     try:
@@ -190,7 +197,9 @@ def _record(spec: str, *, whole: bool = False) -> dict[str, Any]:
             raise
         return {"parameters": 0, "bytes": 0} | record | {"licence": "unreadable"}
     if header:
-        record |= {"title": header.pop("name") or record.get("title"), "bytes": header.pop("bytes")}
+        record |= {"title": record.get("title") or header["name"], "licence": record["licence"] or header["licence"]}
+        record["bytes"] = header.pop("bytes")
+        del header["name"], header["licence"]
         record |= {field: value for field, value in header.items() if value is not None or field not in record}
     if file and whole:
         record["sha256"] = file.sha256 or sha256_of_model(file, here()["folders"])

@@ -30,7 +30,7 @@ class Opened:
 def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]:
     """Yield the model, and close it afterwards."""
     from edgecascade.local import open_engine
-    from edgecascade.pull import pull
+    from edgecascade.pull import pull, system_of
     from edgecascade.store.paths import Folders
 
     folders = Folders.of(os.environ)
@@ -39,7 +39,7 @@ def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]
             model_spec(spec, os.environ), folders=folders, environment=os.environ, home=Path.home(), progress=progress
         )
     with open_engine(file.path, settings, folders=folders, notice=_notice) as engine:
-        yield Opened(engine, file.name, file.manifest.system if file.manifest else None)
+        yield Opened(engine, file.name, system_of(file, folders))
 
 
 def _notice(line: str) -> None:

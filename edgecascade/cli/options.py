@@ -23,11 +23,11 @@ ENGINE_OPTIONS = (
 )
 
 SAMPLING_OPTIONS = (
-    click.option("--max-tokens", type=int, help="Longest answer. [default: 512]"),
-    click.option("--temperature", type=float, help="0 takes the likeliest token each time."),
+    click.option("--max-tokens", type=int, help="Longest answer. [default: ask 512, chat 1024]"),
+    click.option("--temperature", type=float, help="0 takes the likeliest token each time. [default: ask 0, chat 0.7]"),
     click.option("--top-k", type=int, help="Choose among the K likeliest tokens only."),
     click.option("--top-p", type=float, help="Choose among the likeliest tokens of this total probability only."),
-    click.option("--min-p", type=float, help="Drop tokens below this share of the likeliest one's probability."),
+    click.option("--min-p", type=float, help="Drop tokens below this share of the likeliest. [default: 0, chat 0.05]"),
     click.option("--repeat-penalty", type=float, help="Above 1: avoid the last 64 tokens."),
     click.option("--stop", multiple=True, metavar="TEXT", help="End the answer here; may be repeated."),
     click.option("--seed", type=int, help="Repeat a random answer."),
@@ -67,14 +67,13 @@ def sampling_of(given: Given, **defaults: Any) -> "Sampling":
 
 
 def settings_of(given: Given, **defaults: Any) -> "EngineSettings":
-    """Return the engine settings that the user asked for, on the threads that are free."""
-    from edgecascade import sensors
+    """Return the engine settings that the user asked for."""
     from edgecascade.llama.settings import EngineSettings
 
     values = {**defaults, **given.values}
     if "template" in values and Path(values["template"]).is_file():
         values["template"] = Path(values["template"]).read_text(encoding="utf-8")
-    return EngineSettings(**{"threads": values.pop("threads", None) or sensors.free_threads(), **values})
+    return EngineSettings(**values)
 
 
 def model_spec(given: str | None, environment: Mapping[str, str]) -> str:

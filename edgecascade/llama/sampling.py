@@ -25,6 +25,12 @@ HEAD = 2048
 """As many of the likeliest tokens are sorted first to find top-p's share; rarely are all needed."""
 BLOCK = 512
 
+UNENFORCED = {
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "patternProperties"),
+    *("contains", "not", "if", "dependentRequired", "dependentSchemas", "minProperties", "maxProperties"),
+}
+"""What the grammar of a JSON schema would silently leave out."""
+
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -167,6 +173,11 @@ def grammar_of_schema(schema: str) -> str:
         raise SchemaError(f"the schema is not JSON: {error}; wanted a JSON schema object") from error
     if not isinstance(parsed, dict):
         raise SchemaError(f"the schema is a JSON {type(parsed).__name__}; wanted an object like {{'type': 'object'}}")
+    if ignored := sorted(_keywords(parsed) & UNENFORCED):
+        raise SchemaError(
+            f"the schema asks for {', '.join(ignored)}, which a grammar cannot enforce; found in it, wanted without: "
+            "leave it out, and check the answer for it yourself"
+        )
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
@@ -174,5 +185,24 @@ def grammar_of_schema(schema: str) -> str:
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
         raise SchemaError(
             f"the schema cannot be turned into a grammar: {type(error).__name__}: {error}; "
-            "use type, properties, required, items, enum, const, anyOf, local $ref, length and number limits"
+            "use type, properties, required, items, enum, const, anyOf, oneOf, local $ref, pattern, lengths"
         ) from error
+
+
+def _keywords(schema: Any) -> set[str]:
+    """Return every keyword of the schema; the names of properties and definitions are not keywords.
+
+    >>> sorted(_keywords({"type": "object", "properties": {"minimum": {"type": "integer", "maximum": 3}}}))
+    ['maximum', 'properties', 'type']
+    """
+    if isinstance(schema, list):
+        return set().union(*map(_keywords, schema))
+    if not isinstance(schema, dict):
+        return set()
+    found = set(schema)
+    for keyword, value in schema.items():
+        if keyword in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            found |= _keywords(list(value.values()))
+        elif keyword not in ("enum", "const", "default", "examples"):
+            found |= _keywords(value)
+    return found

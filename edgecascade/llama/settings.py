@@ -17,7 +17,7 @@ FLASH_ATTENTION = {
 class EngineSettings:
     """Settings of one engine; all but ``threads`` and ``gpu_layers`` may change a token, so they belong to a fit.
 
-    threads          for reading and writing
+    threads          for reading and writing; None: the idle physical cores, found out when the model is opened
     gpu_layers       layers on the GPU, -1 for all; without effect where the library was built for CPUs only
     chunk            prompt tokens a batch, and the step of prefix reuse
     context          the longest conversation in tokens, shortened to what the model was trained on
@@ -28,7 +28,7 @@ class EngineSettings:
     template         a format of chat_template.FAMILIES or Jinja text, instead of the model's own
     """
 
-    threads: int = 1
+    threads: int | None = None
     gpu_layers: int = -1
     chunk: int = 64
     context: int = 4096
@@ -39,8 +39,8 @@ class EngineSettings:
     template: str | None = None
 
     def __post_init__(self) -> None:
-        wrong = [
-            ("threads", self.threads, self.threads >= 1, "1 or more"),
+        wrong: list[tuple[str, object, bool, str]] = [
+            ("threads", self.threads, self.threads is None or self.threads >= 1, "1 or more, or None"),
             ("gpu_layers", self.gpu_layers, self.gpu_layers >= -1, "-1 (all), 0 (none) or more"),
             ("chunk", self.chunk, 1 <= self.chunk <= 4096, "1 to 4096"),
             ("context", self.context, self.context >= 16, "16 or more"),
@@ -65,7 +65,7 @@ class EngineSettings:
         params.n_ctx = context
         params.n_batch = params.n_ubatch = max(self.chunk, self.sequences)
         params.n_seq_max = max(self.sequences, 2)
-        params.n_threads = params.n_threads_batch = self.threads
+        params.n_threads = params.n_threads_batch = self.threads or 1
         params.flash_attn_type = getattr(native, FLASH_ATTENTION[self.flash_attention])
         params.type_k = params.type_v = getattr(native, KV_TYPES[self.kv_type])
         params.kv_unified = True  # sequences share the prompt's cells; split, a partial copy aborts the process

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def recall(folders: Folders, facts: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def remember(folders: Folders, facts: dict[str, Any], verdict: dict[str, Any]) -> None:
-    """Keep the verdict for these facts."""
+    """Keep the verdict for these facts; where nothing can be written it is only found out anew each time."""
     text = json.dumps({"schema": SCHEMA, "facts": facts, "verdict": verdict}, indent=1)
-    write_whole(verdict_path(folders, facts), text + "\n")
+    with suppress(OSError):
+        write_whole(verdict_path(folders, facts), text + "\n")

@@ -150,3 +150,19 @@ def test_ctrl_c_stops_a_download_which_then_resumes(home: dict[str, str]) -> Non
     assert child.returncode == 130
     assert "Traceback" not in said
     assert server.requests[-1].headers["range"].startswith("bytes=")
+
+
+def test_known_bytes_keep_their_system_message_under_any_name(home: dict[str, str], model_path: Path) -> None:
+    """By path, without -s, the default model answers as by its name; -s "" takes the message away."""
+    by_path = run(home, "ask", "-m", str(model_path), "What is the capital of France?")
+    without = run(home, "ask", "-m", str(model_path), "-s", "", "--max-tokens", "12", "What is the capital of France?")
+
+    assert by_path.stdout.strip() == "The capital of France is Paris."
+    assert without.stdout.strip() != by_path.stdout.strip()
+
+
+def test_a_home_that_cannot_be_written_is_lived_with(home: dict[str, str]) -> None:
+    """Where nothing can be remembered the answer comes all the same."""
+    done = run(home | {"EDGECASCADE_HOME": "/proc/nope"}, "ask", "-s", SYSTEM, "What is the capital of France?")
+
+    assert (done.returncode, "Paris" in done.stdout) == (0, True)

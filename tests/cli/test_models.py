@@ -149,3 +149,19 @@ def test_completion_knows_the_names(home: Path) -> None:
     result = CliRunner().invoke(main, [], env=environment, prog_name="edgecascade")
 
     assert "plain,smollm2-135m" in result.output.splitlines()
+
+
+def test_a_broken_manifest_of_ones_own_spoils_nothing_else(tmp_path: Path) -> None:
+    """The others are listed, it is marked, and it can be removed."""
+    home = tmp_path / "home"
+    mine = home / "data" / "models" / "mine.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text('schema_version = 1\nname = "mine"\nbytes = -1\n')
+    runner = CliRunner(env={"EDGECASCADE_HOME": str(home)})
+    listed = runner.invoke(main, ["models", "list"])
+    removed = runner.invoke(main, ["models", "remove", "mine", "--yes"])
+
+    assert listed.exit_code == 0
+    assert "unreadable manifest" in listed.output
+    assert "smollm2-135m" in listed.output
+    assert (removed.exit_code, mine.exists()) == (0, False)

@@ -78,6 +78,7 @@ def test_a_penalty_lowers_recent_tokens_whatever_their_sign() -> None:
         ("[1", "not JSON"),
         ("[1, 2]", "a JSON list"),
         ('{"type": "strin"}', "strin"),
+        ('{"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}}', "minimum"),
         ('{"$ref": "#/nowhere/at/all"}', "cannot be turned into a grammar"),
     ],
 )
