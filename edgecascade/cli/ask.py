@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import ENGINE_OPTIONS, SAMPLING_OPTIONS, Given, sampling_of, settings_of, with_options
+from edgecascade.cli.options import engine_options, sampling_of, sampling_options, settings_of
 
 if TYPE_CHECKING:
     from edgecascade.records import Answer, Draft
@@ -30,8 +30,8 @@ SAMPLES_TEMPERATURE = 0.7
 @click.option("--samples", type=click.IntRange(1, 64), metavar="K", help="Also write K samples, and how many agree.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
-@with_options(SAMPLING_OPTIONS)
-@with_options(ENGINE_OPTIONS)
+@sampling_options
+@engine_options
 def ask(
     question: str | None,
     model: str | None,
@@ -40,7 +40,8 @@ def ask(
     samples: int | None,
     as_json: bool,
     no_stream: bool,
-    **parameters: Any,
+    sampling: dict[str, Any],
+    engine: dict[str, Any],
 ) -> None:
     """Answer QUESTION (or standard input) with the model on this device.
 
@@ -50,20 +51,19 @@ def ask(
     from edgecascade.cli.opening import open_model
     from edgecascade.records import Question
 
-    engine_given, sampling_given = Given.of(ENGINE_OPTIONS, parameters), Given.of(SAMPLING_OPTIONS, parameters)
     if question in (None, "-"):
         question = _standard_input()
     grammar = _grammar(schema) if schema else None
-    sampling = sampling_of(sampling_given, grammar=grammar)
-    settings = settings_of(engine_given, sequences=max(samples or 1, 8))
-    Question.of(question or "", sampling=sampling)  # refused before a model is fetched or loaded
+    chosen = sampling_of(sampling, grammar=grammar)
+    settings = settings_of(engine, sequences=max(samples or 1, 8))
+    Question.of(question or "", sampling=chosen)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
-        asked = Question.of(question or "", system=opened.system if system is None else system, sampling=sampling)
+        asked = Question.of(question or "", system=opened.system if system is None else system, sampling=chosen)
         streaming = not (as_json or no_stream)
         draft = evidence.draft(opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel)
         drafts: tuple[Draft, ...] = ()
         if samples and not cancel.is_set():
-            warm = sampling_of(sampling_given, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
+            warm = sampling_of(sampling, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
             drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
         answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts)
         _print(answer, as_json=as_json, streamed=streaming)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import ENGINE_OPTIONS, Given, settings_of, with_options
+from edgecascade.cli.options import engine_options, settings_of
 
 if TYPE_CHECKING:
     from edgecascade.bench import DecodeBench
@@ -27,9 +27,9 @@ def bench() -> None:
     help="llama.cpp's own tool. [default: $EDGECASCADE_LLAMA_BENCH, or the search path]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON line only.")
-@with_options(ENGINE_OPTIONS)
+@engine_options
 def decode(
-    model: str | None, tokens: int, rounds: int, llama_bench: Path | None, as_json: bool, **parameters: Any
+    model: str | None, tokens: int, rounds: int, llama_bench: Path | None, as_json: bool, engine: dict[str, Any]
 ) -> None:
     """Decode speed with every signal on, against llama-bench and llama-cpp-python's log-probabilities.
 
@@ -40,8 +40,7 @@ def decode(
     from edgecascade.bench import bench_decode
     from edgecascade.cli.opening import open_model
 
-    settings = settings_of(Given.of(ENGINE_OPTIONS, parameters))
-    with open_model(model, settings) as opened:
+    with open_model(model, settings_of(engine)) as opened:
         path, settings = opened.engine.path, opened.engine.settings
     found = bench_decode(
         path,

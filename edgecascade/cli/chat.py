@@ -11,7 +11,7 @@ import click
 
 from edgecascade.cli.ask import interruptible
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import ENGINE_OPTIONS, SAMPLING_OPTIONS, Given, sampling_of, settings_of, with_options
+from edgecascade.cli.options import engine_options, sampling_of, sampling_options, settings_of
 from edgecascade.errors import EdgeCascadeError
 
 if TYPE_CHECKING:
@@ -33,17 +33,15 @@ Ctrl-C stops an answer. Yellow: probability below 0.6, red: below 0.3, in the mo
 @click.command()
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
 @click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
-@with_options(SAMPLING_OPTIONS)
-@with_options(ENGINE_OPTIONS)
-def chat(model: str | None, system: str | None, **parameters: Any) -> None:
+@sampling_options
+@engine_options
+def chat(model: str | None, system: str | None, sampling: dict[str, Any], engine: dict[str, Any]) -> None:
     """Talk to the model on this device; /help lists what else can be typed."""
     from edgecascade.cli.opening import open_model
 
-    engine_given, sampling_given = Given.of(ENGINE_OPTIONS, parameters), Given.of(SAMPLING_OPTIONS, parameters)
-    sampling = sampling_of(sampling_given, **DEFAULTS)
-    settings = settings_of(engine_given)
+    chosen, settings = sampling_of(sampling, **DEFAULTS), settings_of(engine)
     with ExitStack() as stack:
-        talk = _Talk(lambda spec: open_model(spec, settings), sampling, system, stack)
+        talk = _Talk(lambda spec: open_model(spec, settings), chosen, system, stack)
         talk.change_model(model)
         _with_history(talk)
 

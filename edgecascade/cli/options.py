@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,43 +34,43 @@ SAMPLING_OPTIONS = (
 )
 
 
-def with_options(options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
-    """Return a decorator that adds the options in the order in which help is to list them."""
+def options_as(name: str, options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options, and hands those that were given to the command as one dictionary."""
 
     def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
+        names: list[str] = []
+
+        @functools.wraps(command)
+        def gathered(**parameters: Any) -> Any:
+            values = {key: parameters.pop(key) for key in names}
+            given = {key: value for key, value in values.items() if value not in (None, ())}
+            return command(**parameters, **{name: given})
+
+        with_options: Any = gathered
+        for option in reversed(options):  # click lists them in the order in which decorators stand, the last one first
+            with_options = option(with_options)
+        names += [str(parameter.name) for parameter in with_options.__click_params__[-len(options) :]]
+        return gathered
 
     return add
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the user gave of a group of options; the rest keeps its default."""
-
-    values: dict[str, Any]
-
-    @classmethod
-    def of(cls, options: tuple[Callable[[Command], Command], ...], parameters: dict[str, Any]) -> "Given":
-        """Take the options of the group out of a command's parameters."""
-        named = click.command()(with_options(options)(lambda: None))
-        names = [str(parameter.name) for parameter in named.params]
-        return cls({name: value for name in names if (value := parameters.pop(name)) not in (None, ())})
+engine_options = options_as("engine", ENGINE_OPTIONS)
+sampling_options = options_as("sampling", SAMPLING_OPTIONS)
 
 
-def sampling_of(given: Given, **defaults: Any) -> "Sampling":
+def sampling_of(given: dict[str, Any], **defaults: Any) -> "Sampling":
     """Return the sampling that the user asked for."""
     from edgecascade.records import Sampling
 
-    return Sampling(**{**defaults, **given.values})
+    return Sampling(**{**defaults, **given})
 
 
-def settings_of(given: Given, **defaults: Any) -> "EngineSettings":
+def settings_of(given: dict[str, Any], **defaults: Any) -> "EngineSettings":
     """Return the engine settings that the user asked for."""
     from edgecascade.llama.settings import EngineSettings
 
-    values = {**defaults, **given.values}
+    values = {**defaults, **given}
     if "template" in values and Path(values["template"]).is_file():
         values["template"] = Path(values["template"]).read_text(encoding="utf-8")
     return EngineSettings(**values)
