@@ -177,20 +177,21 @@ def _llama_bench(program: Path, path: Path, settings: EngineSettings, *, tokens:
     """Return llama-bench's own record of one repetition, on the library that we run on."""
     folder = str(native.library_folder())
     environment = os.environ | {"LD_LIBRARY_PATH": folder, "DYLD_LIBRARY_PATH": folder}
-    flash = {"auto": "auto", "on": "on", "off": "off"}[settings.flash_attention]
     options = {
         "-m": path, "-p": 0, "-n": tokens, "-d": depth, "-r": 1, "-o": "json", "-t": settings.threads,
-        "-ngl": settings.gpu_layers, "-fa": flash, "-ctk": settings.kv_type, "-ctv": settings.kv_type,
-        "--repack": int(settings.use_extra_bufts),
+        "-ngl": settings.gpu_layers, "-fa": settings.flash_attention, "-ctk": settings.kv_type,
+        "-ctv": settings.kv_type, "--repack": int(settings.use_extra_bufts),
     }  # fmt: skip
     command = [str(program), *(str(word) for option in options.items() for word in option)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(
-            f"{program} failed with exit code {done.returncode}: {done.stderr.strip()[-300:]}; "
-            "build it from the sources of the installed llama-cpp-python (bench/README.md)"
-        )
-    record: dict[str, Any] = json.loads(done.stdout)[0]
+    advice = "build it from the sources of the installed llama-cpp-python (bench/README.md)"
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = done.stderr.strip()[-300:]
+            raise InputError(f"{program} failed with exit code {done.returncode}: {reason}; {advice}")
+        record: dict[str, Any] = json.loads(done.stdout)[0]
+    except (OSError, ValueError, LookupError) as error:
+        raise InputError(f"{program} is not llama-bench: {error}; wanted its JSON; {advice}") from error
     return record
 
 
@@ -220,6 +221,8 @@ def _samples_cost(engine: Engine, task: str, *, system: str, tokens: int) -> flo
     question = Question.of(task, system=system, sampling=Sampling(max_tokens=tokens, temperature=0.7, seed=1))
     arrivals = [time.perf_counter() for _ in engine.stream_samples(question, BATCH)]
     alone = evidence.draft(engine, question)
+    if len(arrivals) <= BATCH or not alone.timings.decode_tps:
+        raise InputError(f"the model answers {task!r} with one token, too few to time; use an instruct model")
     seconds_a_token = 1 / alone.timings.decode_tps
     return (arrivals[-1] - arrivals[0]) / (seconds_a_token * (len(arrivals) / BATCH - 1))
 

@@ -50,9 +50,9 @@ class Conversation:
         """Return a saved conversation; raises InputError for any other file."""
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise InputError(f"cannot read {path}: {error}; wanted a file written by /save") from error
-        if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
+        if not isinstance(kept, dict) or kept.get("schema") != SCHEMA or not isinstance(kept.get("system"), str | None):
             raise InputError(
                 f"{path} is not a saved conversation: wanted JSON with schema {SCHEMA}, as /save writes it"
             )

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecascade.errors import NativeLibraryError
+
 Row = NDArray[np.float32]
 
 TOP = 8
@@ -77,6 +79,10 @@ class LogitMeter:
     def read(self, logits: Row) -> Reading:
         """Return what the row of shape (vocabulary,) says; at least 8 tokens."""
         ids, values = self._top(logits)
+        if not ids or math.isnan(values[0]):
+            raise NativeLibraryError(
+                "the model computes NaN: found no largest logit, wanted one; its weights are damaged, fetch it again"
+            )
         largest = values[0]
         if SAFE[0] < largest < SAFE[1]:
             offset, exp = 0.0, np.exp(logits, out=self._exp)

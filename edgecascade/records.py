@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SMALLEST = 1e-3
+"""Temperatures and penalties below it are not told from 0 in float32."""
+
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["end", "length", "stop", "cancelled"]
 
@@ -28,6 +31,13 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in ("system", "user", "assistant"):
             raise QuestionError(f"unknown role {self.role!r}: found in a message, wanted system, user or assistant")
+        try:
+            self.content.encode()
+        except UnicodeEncodeError as error:
+            raise QuestionError(
+                f"a message is not text: found {error.object[error.start]!r} at {error.start}, wanted Unicode without "
+                "surrogates; decode it with errors='replace'"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +66,22 @@ class Sampling:
     grammar: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.stop, str):
+            raise SamplingError(f"stop = {self.stop!r} is one text; wanted a tuple of texts: stop=({self.stop!r},)")
+        for name in ("top_k", "max_tokens", "seed"):
+            if not isinstance(getattr(self, name), int | None):
+                raise SamplingError(f"{name} = {getattr(self, name)!r} is not a whole number; wanted one")
         limits: list[tuple[str, float, bool, str]] = [
-            ("temperature", self.temperature, 0 <= self.temperature <= 100, "0 (greedy) to 100"),
+            (
+                "temperature",
+                self.temperature,
+                self.temperature == 0 or SMALLEST <= self.temperature <= 100,
+                "0 (greedy), or 0.001 to 100",
+            ),
             ("top_k", self.top_k, self.top_k >= 0, "0 (all) or more"),
             ("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1 (all)"),
             ("min_p", self.min_p, 0 <= self.min_p < 1, "0 (none) up to, not including, 1"),
-            ("repeat_penalty", self.repeat_penalty, 0 < self.repeat_penalty <= 10, "above 0, at most 10 (1 is off)"),
+            ("repeat_penalty", self.repeat_penalty, SMALLEST <= self.repeat_penalty <= 10, "0.001 to 10 (1 is off)"),
             ("max_tokens", self.max_tokens, self.max_tokens >= 1, "1 or more"),
             ("seed", self.seed or 0, 0 <= (self.seed or 0) < 2**32 - 1, "0 to 4294967294"),
         ]
@@ -152,7 +172,7 @@ class Usage:
 class Timings:
     """Where the time went.
 
-    load_s       seconds to load the model (0 when it was loaded)
+    load_s       seconds that loading the model took, when it was opened
     ttft_s       seconds from the question to the first token
     prefill_tps  prompt tokens read per second, reused ones left out
     decode_tps   tokens written per second, the first left out; 0 below two tokens
@@ -168,10 +188,14 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class HiddenStates:
-    """Final-layer states from the same decode, float32, shape (width,) each."""
+    """Final-layer states from the same decode, float32, shape (width,) each.
+
+    prompt       of the prompt's last token
+    answer_mean  the mean over the answer's tokens but the last, which is never decoded; None where there is no other
+    """
 
     prompt: "NDArray[np.float32]"
-    answer_mean: "NDArray[np.float32]"
+    answer_mean: "NDArray[np.float32] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +226,14 @@ class Draft:
     hidden: HiddenStates | None = None
 
     @property
-    def mean_token_probability(self) -> float:
+    def mean_token_probability(self) -> float | None:
         """The arithmetic mean of the tokens' probabilities, the end token's among them. Not calibrated."""
-        return mean_token_probability(self.tokens)
+        return mean_token_probability(self.tokens) if self.tokens else None
 
 
 def mean_token_probability(tokens: Sequence[Token]) -> float:
-    """Return the arithmetic mean of the tokens' probabilities; 0 where there are none."""
-    return math.fsum(token.probability for token in tokens) / len(tokens) if tokens else 0.0
+    """Return the arithmetic mean of the tokens' probabilities; at least one token."""
+    return math.fsum(token.probability for token in tokens) / len(tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +248,7 @@ class Answer:
     tier: Literal["local", "cloud"]
     model: str
     p_correct: float | None
-    mean_token_probability: float
+    mean_token_probability: float | None
     reason: str
     finish_reason: FinishReason
     usage: Usage
@@ -250,6 +274,8 @@ class Answer:
 
     def line(self) -> str:
         """Return the one line under an answer."""
+        if self.mean_token_probability is None:
+            return f"{self.tier} · {self.model} · no answer was written"
         parts = [
             self.tier,
             self.model,

@@ -10,6 +10,11 @@ from edgecascade.records import Message, Question, Sampling
     ("values", "named"),
     [
         ({"temperature": -0.1}, "temperature = -0.1"),
+        ({"temperature": 1e-46}, "temperature = 1e-46"),
+        ({"repeat_penalty": 1e-46}, "repeat_penalty"),
+        ({"stop": "END"}, "stop"),
+        ({"max_tokens": 2.5}, "max_tokens"),
+        ({"top_k": 1.5}, "top_k"),
         ({"temperature": float("nan")}, "temperature = nan"),
         ({"top_k": -1}, "top_k"),
         ({"top_p": 0.0}, "top_p"),
@@ -38,5 +43,7 @@ def test_a_question_needs_messages_and_known_roles() -> None:
     """No message, or one of a role that no template knows, is refused."""
     with pytest.raises(QuestionError, match="without messages"):
         Question(())
+    with pytest.raises(QuestionError, match="not text"):
+        Message("user", "a \udcff")
     with pytest.raises(QuestionError, match="unknown role 'tool'"):
         Message("tool", "42")  # type: ignore[arg-type]

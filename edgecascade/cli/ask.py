@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import engine_options, sampling_of, sampling_options, settings_of
+from edgecascade.cli.options import as_text, engine_options, sampling_of, sampling_options, settings_of
 
 if TYPE_CHECKING:
     from edgecascade.records import Answer, Draft
@@ -51,14 +51,14 @@ def ask(
     from edgecascade.cli.opening import open_model
     from edgecascade.records import Question
 
-    if question in (None, "-"):
-        question = _standard_input()
+    question = _standard_input() if question in (None, "-") else as_text(question or "")
+    system = as_text(system) if system else system
     grammar = _grammar(schema) if schema else None
     chosen = sampling_of(sampling, grammar=grammar)
     settings = settings_of(engine, sequences=max(samples or 1, 8))
-    Question.of(question or "", sampling=chosen)  # refused before a model is fetched or loaded
+    Question.of(question, sampling=chosen)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
-        asked = Question.of(question or "", system=opened.system if system is None else system, sampling=chosen)
+        asked = Question.of(question, system=opened.system if system is None else system, sampling=chosen)
         streaming = not (as_json or no_stream)
         draft = evidence.draft(opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel)
         drafts: tuple[Draft, ...] = ()
@@ -92,7 +92,7 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def _standard_input() -> str:
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         raise click.UsageError('no question: give one, like `edgecascade ask "Why is the sky blue?"`, or pipe it in')
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
@@ -121,7 +121,7 @@ def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
         return
     click.echo("" if streamed else answer.text)
     for number, sample in enumerate(answer.samples, 1):
-        click.echo(f"[{number}] {sample.mean_token_probability:.2f}  {sample.text}")
+        click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
     click.secho(answer.line(), err=True, dim=True)
-    if answer.finish_reason == "length":
+    if "length" in {answer.finish_reason, *(sample.finish_reason for sample in answer.samples)}:
         click.secho("cut off at the longest answer allowed; more with --max-tokens", err=True, dim=True)

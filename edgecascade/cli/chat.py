@@ -11,8 +11,8 @@ import click
 
 from edgecascade.cli.ask import interruptible
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import engine_options, sampling_of, sampling_options, settings_of
-from edgecascade.errors import EdgeCascadeError
+from edgecascade.cli.options import as_text, engine_options, sampling_of, sampling_options, settings_of
+from edgecascade.errors import ContextLengthError, EdgeCascadeError
 
 if TYPE_CHECKING:
     from edgecascade.cli.opening import Opened
@@ -39,6 +39,8 @@ def chat(model: str | None, system: str | None, sampling: dict[str, Any], engine
     """Talk to the model on this device; /help lists what else can be typed."""
     from edgecascade.cli.opening import open_model
 
+    if sys.stdin is None:
+        raise click.UsageError("chat reads lines: found no standard input, wanted a terminal or a pipe")
     chosen, settings = sampling_of(sampling, **DEFAULTS), settings_of(engine)
     with ExitStack() as stack:
         talk = _Talk(lambda spec: open_model(spec, settings), chosen, system, stack)
@@ -132,13 +134,15 @@ class _Talk:
                 click.echo(f"unknown command {word}; /help lists them", err=True)
             else:
                 self._answer(line)
+        except ContextLengthError as error:
+            click.secho(f"error: {error}; /reset forgets what was said", err=True, fg="red")
         except EdgeCascadeError as error:
             click.secho(f"error: {error}", err=True, fg="red")
 
     def _answer(self, text: str) -> None:
         from edgecascade import evidence
 
-        question = self._conversation.question(text, self._sampling)
+        question = self._conversation.question(as_text(text), self._sampling)
         with interruptible() as cancel:
             draft = evidence.draft(self._model.engine, question, show=_show, cancel=cancel)
         click.echo()
@@ -175,7 +179,7 @@ class _Talk:
             f"{len(drafts)} answers, {written} tokens\n"
             f"mean token probability {sum(token.probability for token in tokens) / len(tokens):.2f} (not calibrated)\n"
             f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms, "
-            f"{last.timings.decode_tps:.0f} tokens/s, mean token probability {last.mean_token_probability:.2f}"
+            f"{last.timings.decode_tps:.0f} tokens/s, mean token probability {last.mean_token_probability or 0:.2f}"
         )
 
 
@@ -184,7 +188,10 @@ def _path(name: str, command: str) -> Path:
 
     if not name:
         raise InputError(f"{command} needs a file: found none, wanted for example {command} talk.json")
-    return Path(name).expanduser()
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{command} {name}: {error}; wanted a file in a folder that exists") from error
 
 
 def _show(token: "Token") -> None:

@@ -71,9 +71,30 @@ def settings_of(given: dict[str, Any], **defaults: Any) -> "EngineSettings":
     from edgecascade.llama.settings import EngineSettings
 
     values = {**defaults, **given}
-    if "template" in values and Path(values["template"]).is_file():
-        values["template"] = Path(values["template"]).read_text(encoding="utf-8")
+    if "template" in values:
+        values["template"] = _template(values["template"])
     return EngineSettings(**values)
+
+
+def _template(given: str) -> str:
+    """Return the name of a format, the text of a file, or the Jinja text that was given itself."""
+    from edgecascade.errors import ChatTemplateError
+    from edgecascade.llama.chat_template import FAMILIES
+
+    if given in FAMILIES or "{" in given:
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChatTemplateError(
+            f"{given[:80]!r} is no chat format: found neither a name nor a readable text file ({error}), "
+            f"wanted one of {', '.join(FAMILIES)}, a file, or Jinja text"
+        ) from error
+
+
+def as_text(given: str) -> str:
+    """Return what was typed as text; bytes that the terminal did not decode are read as UTF-8, or become U+FFFD."""
+    return given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def model_spec(given: str | None, environment: Mapping[str, str]) -> str:

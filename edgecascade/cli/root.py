@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -29,6 +30,10 @@ class Root(click.Group):
             _fail(ctx, str(error), BAD_INPUT)
         except DeviceError as error:
             _fail(ctx, str(error), DEVICE_CANNOT)
+        except BrokenPipeError:
+            raise  # click ends quietly when a pager closes
+        except OSError as error:
+            _fail(ctx, f"{error.filename or 'a file'}: {error.strerror or error}; mend it and try again", DEVICE_CANNOT)
         except KeyboardInterrupt:
             _fail(ctx, "interrupted", INTERRUPTED)
 
@@ -48,6 +53,9 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Ask a small model on this device, and see how sure it is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no é shows a question mark
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 

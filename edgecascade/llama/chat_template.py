@@ -49,6 +49,9 @@ PLAIN = """{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}
 FAMILIES = {"chatml": CHATML, "llama3": LLAMA3, "gemma": GEMMA, "phi3": PHI3, "plain": PLAIN}
 """Formats by name, for models without a template of their own."""
 
+FAULTS = (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError)
+"""What a stranger's template may raise."""
+
 MARKERS = {"<|im_start|>": "chatml", "<|start_header_id|>": "llama3", "<start_of_turn>": "gemma", "<|end|>": "phi3"}
 """The control token by which a vocabulary shows the format that its model was trained on."""
 
@@ -75,13 +78,13 @@ class ChatTemplate:
         """Return the prompt; a template without a system role gets it in front of the first user message."""
         try:
             return self._render(messages, add_generation_prompt)
-        except jinja2.TemplateError as error:
+        except FAULTS as error:
             folded = _fold_system(messages)
             if len(folded) == len(messages):
                 raise _unrenderable(error) from error
         try:
             return self._render(folded, add_generation_prompt)
-        except jinja2.TemplateError as error:
+        except FAULTS as error:
             raise _unrenderable(error) from error
 
     def _render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
@@ -109,10 +112,10 @@ def _fold_system(messages: Sequence[Message]) -> list[Message]:
     return [Message(second.role, f"{first.content}\n\n{second.content}"), *rest]
 
 
-def _unrenderable(error: jinja2.TemplateError) -> ChatTemplateError:
+def _unrenderable(error: Exception) -> ChatTemplateError:
     return ChatTemplateError(
-        f"the model's chat template refused these messages: {error}; "
-        f"change the order of the roles, or choose another format with --template ({', '.join(FAMILIES)})"
+        f"the chat template cannot be rendered: {type(error).__name__}: {error}; "
+        f"change the messages' roles, or choose another format with --template ({', '.join(FAMILIES)})"
     )
 
 

@@ -1,8 +1,13 @@
 """The native model and its memory: decode a batch, read a row, copy or forget a sequence. No policy here."""
 
 import ctypes
-from collections.abc import Callable, Sequence
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,7 +27,7 @@ class Context:
         """Load the model; raises NativeLibraryError when the library refuses it."""
         self.native = native = library.load()
         self._free: list[Callable[[], None]] = []
-        self.model = native.llama_model_load_from_file(str(path).encode(), settings.model_params(native))
+        self.model = native.llama_model_load_from_file(os.fsencode(path), settings.model_params(native))
         if not self.model:
             raise NativeLibraryError(
                 f"llama.cpp cannot load {path}: {library.last_errors()}; "
@@ -59,7 +64,8 @@ class Context:
         set_callback = self.native.llama_set_abort_callback
         set_callback(self._context, self._abort_callback, None)
         try:
-            status = self.native.llama_decode(self._context, batch)
+            with self._interrupts_noted():
+                status = self.native.llama_decode(self._context, batch)
         finally:
             set_callback(self._context, self._no_callback, None)
         if self._interrupted:
@@ -127,12 +133,32 @@ class Context:
         return view
 
     def _should_abort(self, _: object) -> bool:
-        """Answer the library's question between two operations of a chunk; an exception could not leave from here."""
+        """Answer the library's question between two operations of a chunk; no exception could leave from here."""
         try:
-            return self._stop()
+            return self._interrupted or self._stop()
         except KeyboardInterrupt:
             self._interrupted = True
             return True
+
+    @contextmanager
+    def _interrupts_noted(self) -> Generator[None]:
+        """Let a Ctrl-C in the main thread be noted while native code calls back; raised there it would be lost."""
+        usual = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(usual):
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            try:
+                usual(number, frame)
+            except KeyboardInterrupt:
+                self._interrupted = True
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)
 
     def _check(self, status: int) -> None:
         if status:

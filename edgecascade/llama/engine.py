@@ -17,19 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from edgecascade.errors import ClosedError, ContextLengthError, EngineBusyError, SamplingError
-from edgecascade.llama.chat_template import ChatTemplate, template_of
+from edgecascade.errors import ChatTemplateError, ClosedError, ContextLengthError, EngineBusyError, SamplingError
+from edgecascade.llama.chat_template import FAMILIES, ChatTemplate, template_of
 from edgecascade.llama.context import Context
 from edgecascade.llama.sampling import Sampler
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.llama.text import TextAssembler
 from edgecascade.llama.vocabulary import Vocabulary
 from edgecascade.llama.writing import Desk, Writer
-from edgecascade.numerics import LogitMeter, Row
+from edgecascade.numerics import TOP, LogitMeter, Row
 from edgecascade.records import Ending, HiddenStates, Message, Question, Sampling, Token
 
 MAIN, ASIDE = 0, 1
 ASIDE_TOKENS = 64
+LETTERS_A_TOKEN = 100
+"""No prompt of more letters than this for each token of the context can fit; it is not even tokenised."""
+NEVER_BEGUN = Ending("cancelled", 0, 0, 0, 0.0)
+"""How an answer ends whose cancel came while it waited for its turn."""
 POLL_SECONDS = 0.05
 
 Stop = Callable[[], bool]
@@ -102,14 +106,18 @@ class Engine:
                 f"{samples} samples at once cannot be written; wanted 1 to {self.settings.sequences} "
                 "(the engine setting `sequences`)"
             )
+        if not 0 <= alternatives <= TOP:
+            raise SamplingError(f"{alternatives} alternatives a token cannot be named; wanted 0 to {TOP}")
         stop = self._stop(cancel)
         with self._my_turn(stop) as context:
+            if context is None:
+                return (NEVER_BEGUN,) * samples
             started = time.perf_counter()
-            prompt = self.tokens_of(question.messages)
+            prompt = self._tokens_of(question.messages)
             self._check_length(len(prompt))
-            reused = self._read(context, prompt, hidden=hidden, stop=stop) if context else None
+            reused = self._read(context, prompt, hidden=hidden, stop=stop)
             prefill = time.perf_counter() - started
-            if context is None or reused is None:
+            if reused is None:
                 return (Ending("cancelled", len(prompt), 0, 0, prefill),) * samples
             state = context.hidden_state(0) if hidden else None
             writers = self._writers(context, question.sampling, prompt, samples, MAIN)
@@ -138,14 +146,16 @@ class Engine:
         """
         stop = self._stop(cancel)
         with self._my_turn(stop) as context:
+            if context is None:
+                return NEVER_BEGUN
             started = time.perf_counter()
-            before = self.tokens_of(question.messages) + [token.id for token in answer if not token.end]
+            before = self._tokens_of(question.messages) + [token.id for token in answer if not token.end]
             whole = before + self._follow_up(question.messages, follow_up)
             self._check_length(len(whole))
-            if context is None or (
-                before[: len(self._held)] != self._held and self._read(context, before, hidden=False, stop=stop) is None
-            ):
-                return Ending("cancelled", len(whole), 0, 0, time.perf_counter() - started)
+            if not self._holds(context, before):
+                read_again = self._read(context, before, hidden=False, stop=stop)
+                if read_again is None:
+                    return Ending("cancelled", len(whole), 0, 0, time.perf_counter() - started)
             reused = len(self._held)
             context.copy(MAIN, ASIDE)
             try:
@@ -162,9 +172,24 @@ class Engine:
             return Ending(writer.finish, len(whole), writer.written, reused, prefill)
 
     def tokens_of(self, messages: Sequence[Message]) -> list[int]:
-        """Return the prompt's tokens, up to where the assistant begins to write."""
+        """Return the prompt's tokens, up to where the assistant begins to write; waits for other threads."""
+        with self._my_turn(lambda: False):
+            return self._tokens_of(messages)
+
+    def _tokens_of(self, messages: Sequence[Message]) -> list[int]:
+        letters = sum(len(message.content) for message in messages)
+        if letters > LETTERS_A_TOKEN * self.context_length:
+            raise ContextLengthError(
+                f"the prompt has {letters:,} letters and the context holds {self.context_length} tokens; shorten it"
+            )
         guarded, guard = self.vocabulary.guard(messages)
-        return self.vocabulary.tokens_of_prompt(self.template.render(guarded), guard)
+        tokens = self.vocabulary.tokens_of_prompt(self.template.render(guarded), guard)
+        if not tokens:
+            raise ChatTemplateError(
+                f"the chat template made nothing of the messages: found an empty prompt, wanted text; "
+                f"choose a known format with --template ({', '.join(FAMILIES)})"
+            )
+        return tokens
 
     def close(self) -> None:
         """Stop what is being written and free the model; waits for other threads, and twice is once."""
@@ -209,6 +234,7 @@ class Engine:
 
     def _release(self) -> None:
         if self._context:
+            self.vocabulary.close()
             self._context.close()
             self._context = None
 
@@ -220,15 +246,27 @@ class Engine:
         if not context.forget(MAIN, reused):
             context.clear()
             reused = 0
-        read = self._read_on(context, prompt, reused, MAIN, hidden=hidden, stop=stop)
+        self._held, self._whole = prompt[:reused], reused
+        try:
+            read = self._read_on(context, prompt, reused, MAIN, hidden=hidden, stop=stop)
+        except BaseException:  # the memory holds more than is known: trust none of it
+            self._forget_all(context)
+            raise
         self._held = prompt[:read]
         self._whole = (read - 1 if read == len(prompt) else read) // self.settings.chunk * self.settings.chunk
         if read == len(prompt):
             return reused
         if not context.forget(MAIN, read):
-            context.clear()
-            self._held, self._whole = [], 0
+            self._forget_all(context)
         return None
+
+    def _forget_all(self, context: Context) -> None:
+        context.clear()
+        self._held, self._whole = [], 0
+
+    def _holds(self, context: Context, tokens: list[int]) -> bool:
+        """Return whether the main sequence holds a beginning of these tokens, and nothing else."""
+        return tokens[: len(self._held)] == self._held and context.forget(MAIN, len(self._held))
 
     def _reusable(self, prompt: list[int]) -> int:
         """Return how many whole chunks' tokens the memory shares with the prompt, its last token left to be read."""
@@ -262,7 +300,7 @@ class Engine:
 
     def _follow_up(self, messages: Sequence[Message], text: str) -> list[int]:
         """Return the tokens that end an answer, ask ``text`` and begin the next answer."""
-        mark = "\N{OBJECT REPLACEMENT CHARACTER}"
+        mark = secrets.token_hex(16)  # stands in for the answer, and in no text
         turns = [*messages, Message("assistant", mark), Message("user", text)]
         guarded, guard = self.vocabulary.guard(turns)
         after = self.template.render(guarded).split(mark)[-1]
@@ -301,8 +339,4 @@ class Engine:
 
 
 def _states(prompt: Row | None, writer: Writer) -> HiddenStates | None:
-    """Return the states of an answer; one that ended before a token was decoded has only its prompt's."""
-    if prompt is None:
-        return None
-    mean = writer.mean_hidden
-    return HiddenStates(prompt, prompt if mean is None else mean)
+    return None if prompt is None else HiddenStates(prompt, writer.mean_hidden)

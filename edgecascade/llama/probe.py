@@ -99,6 +99,7 @@ def _child() -> int:
     """Decode a full chunk and one token as the order on standard input says; return the exit code."""
     no_core_dump()
     from edgecascade.llama.context import Context
+    from edgecascade.numerics import LogitMeter
 
     order = json.load(sys.stdin)
     settings = EngineSettings(**order["settings"])
@@ -107,6 +108,7 @@ def _child() -> int:
         chunk = [0] * min(settings.chunk, context.length - 1)
         context.decode_chunk(chunk, 0, 0, stop=lambda: False)
         context.decode_step([(0, len(chunk), 0)])
+        LogitMeter(context.vocabulary_size).read(context.logits(0))
         context.close()
     except EdgeCascadeError as error:
         print(error)

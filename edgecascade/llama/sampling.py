@@ -8,6 +8,7 @@ llama.cpp. Grammars are llama.cpp's own; one is asked about the chosen token fir
 import ctypes
 import json
 import math
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -25,11 +26,17 @@ HEAD = 2048
 """As many of the likeliest tokens are sorted first to find top-p's share; rarely are all needed."""
 BLOCK = 512
 
-UNENFORCED = {
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "patternProperties"),
-    *("contains", "not", "if", "dependentRequired", "dependentSchemas", "minProperties", "maxProperties"),
+ENFORCED = {
+    *("type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "enum"),
+    *("const", "anyOf", "oneOf", "$ref", "$defs", "definitions", "pattern", "minLength", "maxLength", "format"),
+    *("title", "description", "default", "examples", "$schema", "$id", "$comment"),
 }
-"""What the grammar of a JSON schema would silently leave out."""
+"""Keywords of a JSON schema that its grammar follows, and those that ask for nothing."""
+FORMATS = frozenset(("date", "time", "date-time", "uuid"))
+STRING_LETTERS, JSON_LETTERS = r'[^"\\]', r'[^"\\\x7F\x00-\x1F]'
+"""llama-cpp-python lets a string hold raw line ends, which is not JSON; this is the rule it should have."""
+LARGEST_GRAMMAR, DEEPEST, MOST_REPEATS = 200_000, 500, 1000
+"""Letters, nested parentheses and repeats of a grammar; far beyond them the library's parser overflows its stack."""
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -153,6 +160,7 @@ def _inverse_of_sum(weights: Row, uniform: float) -> int:
 
 
 def _grammar(native: Any, vocabulary: Vocabulary, text: str) -> Any:
+    _refuse_monster(text)
     grammar = native.llama_sampler_init_grammar(vocabulary.handle, text.encode(), b"root")
     if not grammar:
         raise SchemaError(
@@ -165,44 +173,81 @@ def _grammar(native: Any, vocabulary: Vocabulary, text: str) -> Any:
 def grammar_of_schema(schema: str) -> str:
     """Return the GBNF grammar of a JSON schema, given as text.
 
-    Raises SchemaError for text that is not JSON, not a schema, or uses what cannot be turned into a grammar.
+    Raises SchemaError for text that is not JSON, not a schema, or asks for what a grammar cannot enforce.
     """
     try:
         parsed = json.loads(schema)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise SchemaError(f"the schema is not JSON: {error}; wanted a JSON schema object") from error
     if not isinstance(parsed, dict):
         raise SchemaError(f"the schema is a JSON {type(parsed).__name__}; wanted an object like {{'type': 'object'}}")
-    if ignored := sorted(_keywords(parsed) & UNENFORCED):
-        raise SchemaError(
-            f"the schema asks for {', '.join(ignored)}, which a grammar cannot enforce; found in it, wanted without: "
-            "leave it out, and check the answer for it yourself"
-        )
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
-        return str(json_schema_to_gbnf(schema))
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
+        _refuse_unenforced(parsed)
+        grammar = str(json_schema_to_gbnf(schema)).replace(STRING_LETTERS, JSON_LETTERS)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        IndexError,
+        RecursionError,
+        re.error,
+    ) as error:
         raise SchemaError(
-            f"the schema cannot be turned into a grammar: {type(error).__name__}: {error}; "
-            "use type, properties, required, items, enum, const, anyOf, oneOf, local $ref, pattern, lengths"
+            f"the schema cannot be turned into a grammar: {type(error).__name__}: {error}; use type, properties, "
+            "required, items, enum, const, anyOf, oneOf, local $ref without recursion, lengths, pattern like ^...$"
         ) from error
+    _refuse_monster(grammar)
+    return grammar
 
 
-def _keywords(schema: Any) -> set[str]:
-    """Return every keyword of the schema; the names of properties and definitions are not keywords.
-
-    >>> sorted(_keywords({"type": "object", "properties": {"minimum": {"type": "integer", "maximum": 3}}}))
-    ['maximum', 'properties', 'type']
-    """
-    if isinstance(schema, list):
-        return set().union(*map(_keywords, schema))
+def _refuse_unenforced(schema: Any) -> None:
+    """Raise SchemaError for what the grammar would leave out in silence."""
     if not isinstance(schema, dict):
-        return set()
-    found = set(schema)
-    for keyword, value in schema.items():
-        if keyword in ("properties", "$defs", "definitions") and isinstance(value, dict):
-            found |= _keywords(list(value.values()))
-        elif keyword not in ("enum", "const", "default", "examples"):
-            found |= _keywords(value)
-    return found
+        return
+    faults = [f"the keyword {name}" for name in sorted(set(schema) - ENFORCED)]
+    if schema.get("format") not in (None, *FORMATS):
+        faults.append(f"the format {schema['format']!r}")
+    faults += [f"an empty {name}" for name in ("enum", "anyOf", "oneOf") if schema.get(name) == []]
+    faults += [f"the required name {name!r} without a property" for name in _nameless(schema)]
+    for low, high in (("minLength", "maxLength"), ("minItems", "maxItems")):
+        if schema.get(low, 0) > schema.get(high, math.inf):
+            faults.append(f"{low} above {high}")
+    if "\\u0000" in json.dumps([schema.get("enum"), schema.get("const")]):
+        faults.append("a NUL character")
+    if faults:
+        raise SchemaError(
+            f"the schema asks for {', '.join(faults)}, which a grammar cannot enforce; wanted a schema without: "
+            "leave it out, and check the answer for it yourself"
+        )
+    re.compile(schema.get("pattern", ""))
+    for name in ("properties", "$defs", "definitions"):
+        for below in schema.get(name, {}).values():
+            _refuse_unenforced(below)
+    for name in ("items", "additionalProperties"):
+        _refuse_unenforced(schema.get(name))
+    for name in ("anyOf", "oneOf", "prefixItems"):
+        for below in schema.get(name, []):
+            _refuse_unenforced(below)
+
+
+def _nameless(schema: dict[str, Any]) -> list[str]:
+    return sorted(set(schema.get("required", [])) - set(schema.get("properties", {})))
+
+
+def _refuse_monster(grammar: str) -> None:
+    """Raise SchemaError for a grammar on which the library's parser would overflow its stack."""
+    bare = re.sub(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]', "", grammar[: LARGEST_GRAMMAR + 1])
+    depth = deepest = 0
+    for letter in bare:
+        depth += (letter == "(") - (letter == ")")
+        deepest = max(deepest, depth)
+    repeats = max((int(number) for number in re.findall(r"\d+(?=[,}])", bare)), default=0)
+    if len(grammar) > LARGEST_GRAMMAR or deepest > DEEPEST or repeats > MOST_REPEATS:
+        raise SchemaError(
+            f"the grammar is too large: found {len(grammar):,} letters, {deepest} nested brackets, {repeats} repeats, "
+            f"wanted at most {LARGEST_GRAMMAR:,}, {DEEPEST}, {MOST_REPEATS}; ask for shorter strings or lists"
+        )

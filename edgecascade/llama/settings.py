@@ -40,8 +40,8 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         wrong: list[tuple[str, object, bool, str]] = [
-            ("threads", self.threads, self.threads is None or self.threads >= 1, "1 or more, or None"),
-            ("gpu_layers", self.gpu_layers, self.gpu_layers >= -1, "-1 (all), 0 (none) or more"),
+            ("threads", self.threads, self.threads is None or 1 <= self.threads <= 512, "1 to 512, or None"),
+            ("gpu_layers", self.gpu_layers, -1 <= self.gpu_layers <= 10_000, "-1 (all), 0 (none) to 10000"),
             ("chunk", self.chunk, 1 <= self.chunk <= 4096, "1 to 4096"),
             ("context", self.context, self.context >= 16, "16 or more"),
             ("kv_type", self.kv_type, self.kv_type in KV_TYPES, ", ".join(KV_TYPES)),
@@ -51,6 +51,12 @@ class EngineSettings:
         for name, found, good, wanted in wrong:
             if not good:
                 raise InputError(f"engine setting {name} = {found!r} cannot be used; wanted {wanted}")
+
+        if self.flash_attention == "off" and self.kv_type not in ("f32", "f16"):
+            raise InputError(
+                f"engine settings kv_type = {self.kv_type!r} with flash_attention = 'off' cannot be used: quantized "
+                "values need flash attention; wanted auto or on, or kv_type f16"
+            )
 
     def model_params(self, native: Any) -> Any:
         """Return the library's structure for loading."""

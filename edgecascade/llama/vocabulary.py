@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgecascade.errors import QuestionError
+from edgecascade.errors import ClosedError, QuestionError
 from edgecascade.records import Message
 
 GUARDS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
@@ -22,12 +22,23 @@ class Vocabulary:
 
     def __init__(self, native: Any, model: Any) -> None:
         self._native = native
-        self.handle = native.llama_model_get_vocab(model)
+        self._handle = native.llama_model_get_vocab(model)
         self.size: int = native.llama_vocab_n_tokens(self.handle)
         self.bos: int = native.llama_vocab_bos(self.handle)
         self.adds_bos: bool = native.llama_vocab_get_add_bos(self.handle)
         self.eos: int = native.llama_vocab_eos(self.handle)
         self._pieces: dict[int, bytes] = {}
+
+    @property
+    def handle(self) -> Any:
+        """The native vocabulary; raises ClosedError when its model was freed."""
+        if self._handle is None:
+            raise ClosedError("this engine was closed, and its vocabulary with it; open a new one")
+        return self._handle
+
+    def close(self) -> None:
+        """Refuse to be used from now on."""
+        self._handle = None
 
     def text_of(self, token: int) -> str:
         """Return the token's own name, ``<|im_end|>`` for example; "" for no token (-1)."""

@@ -91,7 +91,7 @@ def incomplete(target: Path) -> Path:
 def all_files_of(target: Path) -> list[Path]:
     """Return the files that a download of ``target`` may have left, itself among them."""
     part = incomplete(target)
-    beside = (target, _beside(target), part, _beside(part), target.with_name(f"{target.name}.lock"))
+    beside = (target, _beside(target), part, _beside(part))
     return [path for path in beside if path.is_file()]
 
 

@@ -112,7 +112,10 @@ def is_safe_url(url: str) -> bool:
     >>> is_safe_url("https://example.org/a.gguf"), is_safe_url("http://example.org/a.gguf")
     (True, False)
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
     )

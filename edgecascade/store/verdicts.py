@@ -25,7 +25,7 @@ def recall(folders: Folders, facts: dict[str, Any]) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     whole = isinstance(kept, dict) and kept.get("schema") == SCHEMA and kept.get("facts") == facts
-    return kept["verdict"] if whole else None
+    return kept.get("verdict") if whole else None
 
 
 def remember(folders: Folders, facts: dict[str, Any], verdict: dict[str, Any]) -> None:

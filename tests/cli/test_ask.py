@@ -90,6 +90,14 @@ def test_a_schema_shapes_the_answer(home: dict[str, str], tmp_path: Path) -> Non
         (["ask", "--schema", __file__, "x"], 3, "not JSON"),
         (["ask", "--schema", "/nothing/there.json", "x"], 2, "there.json"),
         (["ask", "--template", "{% for", "x"], 3, "not valid Jinja"),
+        (["ask", "--template", "nosuch", "x"], 3, "no chat format"),
+        (["ask", "--template", "{{ 1 / 0 }}", "x"], 3, "ZeroDivisionError"),
+        (["ask", "--template", "{# nothing #}", "x"], 3, "empty prompt"),
+        (["ask", "--temperature", "1e-46", "x"], 3, "0.001"),
+        (["ask", "-m", "x" * 5000, "x"], 4, "too long"),
+        (["ask", "-m", "a/" + "x" * 5000, "x"], 4, "too long"),
+        (["ask", "-m", "https://[bad/a.gguf", "x"], 3, "bad"),
+        (["bench", "decode", "--llama-bench", "/bin/true"], 3, "not llama-bench"),
         (["ask", "--context", "64", "word " * 99], 3, "context holds 64"),
         (["ask", "--samples", "0", "x"], 2, "--samples"),
         (["nonsense"], 2, "No such command"),
@@ -166,3 +174,24 @@ def test_a_home_that_cannot_be_written_is_lived_with(home: dict[str, str]) -> No
     done = run(home | {"EDGECASCADE_HOME": "/proc/nope"}, "ask", "-s", SYSTEM, "What is the capital of France?")
 
     assert (done.returncode, "Paris" in done.stdout) == (0, True)
+
+
+def test_undecoded_bytes_are_read_as_text(home: dict[str, str]) -> None:
+    """An argument that the terminal did not decode is a question all the same."""
+    command = [sys.executable.encode(), b"-m", b"edgecascade", b"ask", b"--max-tokens", b"2", b"Say \xff or \xc3\xa9"]
+    done = subprocess.run(
+        command, env=home | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_a_full_device_is_one_line(home: dict[str, str]) -> None:
+    """Where the answer cannot be written the exit code is 4, without a traceback."""
+    command = [sys.executable, "-m", "edgecascade", "ask", "--no-stream", "--max-tokens", "4", "x"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=home, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr

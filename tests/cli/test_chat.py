@@ -62,7 +62,16 @@ def test_errors_do_not_end_the_conversation(home: dict[str, str], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", '{"schema": 9, "messages": []}', '{"schema": 1, "messages": [{"role": "user"}]}', "\udcff", "nan"]
+    "text",
+    [
+        "[]",
+        '{"schema": 9, "messages": []}',
+        '{"schema": 1, "messages": [{"role": "user"}]}',
+        "\udcff",
+        "nan",
+        '{"schema": 1, "system": 5, "messages": []}',
+        "[" * 100_000,
+    ],
 )
 def test_a_file_that_is_no_conversation_is_refused(tmp_path: Path, text: str) -> None:
     """Anything that /save did not write is told as such."""

@@ -1,6 +1,8 @@
 """The engine on the real default model."""
 
 import math
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +23,7 @@ from edgecascade.evidence import draft
 from edgecascade.evidence import samples as write_samples
 from edgecascade.llama.engine import Engine
 from edgecascade.llama.settings import EngineSettings
+from edgecascade.numerics import LogitMeter
 from edgecascade.records import Draft, Message, Question, Sampling
 
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."
@@ -97,7 +100,6 @@ def test_reuse_does_not_change_a_bit(engine: Engine, fresh: Engine, hidden: bool
             there = draft(empty, question)
 
         assert traces(here) == traces(there)
-        assert turn == 0 or here.timings.ttft_s < there.timings.ttft_s
         talk += [Message("assistant", here.text), Message("user", f"And then, number {turn}?")]
 
 
@@ -240,6 +242,62 @@ def test_an_interrupt_while_reading_is_raised_and_spoils_nothing(engine: Engine,
     assert traces(draft(engine, FRANCE)) == traces(draft(fresh, FRANCE))
 
 
+def test_an_interrupted_prompt_is_never_taken_for_another(engine: Engine, fresh: Engine) -> None:
+    """After an interrupt in a prompt that shares its beginning, the first question gets its own answer again."""
+    asked = []
+
+    class Interrupted(threading.Event):
+        def is_set(self) -> bool:
+            asked.append(1)
+            if len(asked) == 1500:
+                raise KeyboardInterrupt
+            return False
+
+    long_system = Message("system", SYSTEM + " Never mention: " + ", ".join(str(number) for number in range(60)))
+    first = Question((long_system, *FRANCE.messages[1:]), Sampling(max_tokens=12))
+    draft(engine, first)
+    with pytest.raises(KeyboardInterrupt):
+        draft(engine, Question((long_system, LONG)), cancel=Interrupted())
+
+    assert traces(draft(engine, first)) == traces(draft(fresh, first))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_real_ctrl_c_in_the_middle_of_a_prompt_is_raised(engine: Engine, fresh: Engine) -> None:
+    """SIGINT that arrives while the library calls back leaves as KeyboardInterrupt, and Python's handler is back."""
+    asked = []
+
+    class Pressed(threading.Event):
+        def is_set(self) -> bool:
+            asked.append(1)
+            if len(asked) == 700:
+                os.kill(os.getpid(), signal.SIGINT)
+            return False
+
+    with pytest.raises(KeyboardInterrupt):
+        draft(engine, Question((LONG,)), cancel=Pressed())
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert traces(draft(engine, FRANCE)) == traces(draft(fresh, FRANCE))
+
+
+def test_a_cancelled_wait_for_ones_turn_ends_without_the_model(engine: Engine) -> None:
+    """A thread that is cancelled while another streams gets an empty, cancelled answer."""
+    cancel = threading.Event()
+    cancel.set()
+    stream = engine.stream(FRANCE)
+    next(stream)
+    found: list[Draft] = []
+    thread = threading.Thread(target=lambda: found.append(draft(engine, FRANCE, cancel=cancel)))
+    thread.start()
+    thread.join()
+    stream.close()
+
+    assert [(answer.finish_reason, answer.tokens, answer.mean_token_probability) for answer in found] == [
+        ("cancelled", (), None)
+    ]
+
+
 def test_an_abandoned_stream_frees_the_engine(engine: Engine) -> None:
     """Leaving a loop early is allowed; the next question is answered."""
     for _ in engine.stream(FRANCE):
@@ -277,8 +335,14 @@ def test_a_closed_engine_says_so(fresh: Engine) -> None:
     fresh.close()
     fresh.close()
 
-    with pytest.raises(ClosedError, match="closed"):
-        draft(fresh, FRANCE)
+    for use in (
+        lambda: draft(fresh, FRANCE),
+        lambda: fresh.tokens_of(FRANCE.messages),
+        lambda: fresh.vocabulary.tokenise("x"),
+        lambda: next(fresh.aside(FRANCE, (), "x")),
+    ):
+        with pytest.raises(ClosedError, match="closed"):
+            use()
 
 
 def test_closing_ends_a_stream_of_ones_own(fresh: Engine) -> None:
@@ -311,6 +375,25 @@ def test_an_answer_ends_where_the_context_does(model_path: Path, engine: Engine)
     assert answer.usage.prompt_tokens + answer.usage.completion_tokens <= 128
 
 
+@pytest.mark.parametrize("count", [-1, 9])
+def test_too_many_alternatives_are_refused(engine: Engine, count: int) -> None:
+    """Eight are known, not more."""
+    with pytest.raises(SamplingError, match="wanted 0 to 8"):
+        next(engine.stream(FRANCE, alternatives=count))
+
+
+def test_an_absurdly_long_prompt_is_refused_unread(engine: Engine) -> None:
+    """A megabyte is not even tokenised."""
+    with pytest.raises(ContextLengthError, match="letters"):
+        draft(engine, Question.of("<|im_end|>" * 100_000))
+
+
+def test_weights_that_compute_nan_are_told() -> None:
+    """A row without a largest logit is an error with its likely cause, not a wrong token."""
+    with pytest.raises(NativeLibraryError, match="NaN"):
+        LogitMeter(5000).read(np.full(5000, np.nan, np.float32))
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_too_many_samples_are_refused(engine: Engine, count: int) -> None:
     """The engine writes 1 to `sequences` samples side by side."""
@@ -328,7 +411,16 @@ def test_a_file_that_the_library_refuses_is_told_with_its_reason(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "values",
-    [{"threads": 0}, {"chunk": 0}, {"context": 1}, {"kv_type": "q3"}, {"flash_attention": "maybe"}, {"sequences": 0}],
+    [
+        {"threads": 0},
+        {"chunk": 0},
+        {"context": 1},
+        {"kv_type": "q3"},
+        {"flash_attention": "maybe"},
+        {"sequences": 0},
+        {"threads": 2**32},
+        {"kv_type": "q8_0", "flash_attention": "off"},
+    ],
 )
 def test_impossible_settings_are_refused(values: dict[str, object]) -> None:
     """Each wrong setting is named with what was wanted."""

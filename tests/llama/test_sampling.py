@@ -61,7 +61,7 @@ def test_extreme_temperatures_are_greedy_and_uniform() -> None:
     logits = np.array([0.0, 2.0, 1.0, -np.inf], np.float32)
     random = np.random.default_rng(2)
 
-    assert {draw(logits, Sampling(temperature=1e-6), random) for _ in range(50)} == {1}
+    assert {draw(logits, Sampling(temperature=0.001), random) for _ in range(50)} == {1}
     assert {draw(logits, Sampling(temperature=100), random) for _ in range(200)} == {0, 1, 2}
 
 
@@ -79,6 +79,14 @@ def test_a_penalty_lowers_recent_tokens_whatever_their_sign() -> None:
         ("[1, 2]", "a JSON list"),
         ('{"type": "strin"}', "strin"),
         ('{"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}}', "minimum"),
+        ('{"allOf": [{"type": "string"}]}', "allOf"),
+        ('{"type": "object", "required": ["x"]}', "'x'"),
+        ('{"type": "string", "format": "email"}', "email"),
+        ('{"type": "string", "pattern": "^(a$"}', "unterminated"),
+        ('{"type": "string", "minLength": 3, "maxLength": 2}', "minLength above maxLength"),
+        ('{"type": "string", "maxLength": 20000}', "too large"),
+        ('{"enum": []}', "empty enum"),
+        ("[" * 100_000, "not JSON"),
         ('{"$ref": "#/nowhere/at/all"}', "cannot be turned into a grammar"),
     ],
 )
@@ -93,6 +101,22 @@ def test_a_broken_grammar_is_refused_before_a_token_is_written(engine: Engine) -
     question = Question.of("x", sampling=Sampling(grammar="root ::= unknown_rule"))
     with pytest.raises(SchemaError, match="GBNF"):
         next(engine.stream(question))
+
+
+def test_a_monstrous_grammar_is_refused_before_the_library_parses_it(engine: Engine) -> None:
+    """Nesting on which the parser would overflow the stack is an error, not the end of the process."""
+    grammar = "root ::= " + "(" * 20_000 + '"a"' + ")" * 20_000
+    with pytest.raises(SchemaError, match="too large"):
+        next(engine.stream(Question.of("x", sampling=Sampling(grammar=grammar))))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_string_holds_no_raw_line_end(engine: Engine, seed: int) -> None:
+    """Strings of a schema are JSON strings, whatever the model would like to break into lines."""
+    sampling = Sampling(temperature=1.0, seed=seed, max_tokens=60, grammar=grammar_of_schema('{"type": "string"}'))
+    text = "".join(token.text for token in engine.stream(Question.of("Write a poem of four lines.", sampling=sampling)))
+
+    assert not set(text) & {chr(code) for code in range(32)}
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
