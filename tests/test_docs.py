@@ -85,12 +85,14 @@ def test_shown_commands_exist(page: Path, words: list[str]) -> None:
     """Each command line of ours names a command that there is, and options and arguments that it takes."""
     command: click.Command = main
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        context, (name, *words) = click.Context(command), words
+        context, (name, *words) = click.Context(command, help_option_names=["-h", "--help"]), words
         found = command.get_command(context, name)
         assert found, f"{name} is no command"
         command = found
 
-    _, left_over, _ = command.make_parser(click.Context(command)).parse_args(list(words))
+    _, left_over, _ = command.make_parser(click.Context(command, help_option_names=["-h", "--help"])).parse_args(
+        list(words)
+    )
 
     assert left_over == []
 

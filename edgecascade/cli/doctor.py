@@ -16,7 +16,10 @@ DEVICE_CANNOT = 4
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Model to decode one token with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(model: str | None, as_json: bool) -> None:
-    """Check this device: the native library, the models, the folders."""
+    """Check this device: the native library, the models, the folders.
+
+    It decodes one token with the model, which is fetched if there is none.
+    """
     from edgecascade.cli.options import model_spec
     from edgecascade.cli.progress import progress_bar
     from edgecascade.diagnosis import diagnose
