@@ -230,9 +230,9 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 
 def test_all_files_of_a_download(tmp_path: Path) -> None:
-    """Whatever a download may leave is known, so that it can be removed."""
-    left = ["m.gguf", "m.gguf.json", "m.gguf.incomplete", "m.gguf.incomplete.json", "m.gguf.lock"]
-    for name in [*left, "other.gguf"]:
+    """Whatever a download may leave is known, so that it can be removed; its empty lock stays, for whoever waits."""
+    left = ["m.gguf", "m.gguf.json", "m.gguf.incomplete", "m.gguf.incomplete.json"]
+    for name in [*left, "m.gguf.lock", "other.gguf"]:
         (tmp_path / name).touch()
 
     assert [path.name for path in all_files_of(tmp_path / "m.gguf")] == left
