@@ -265,17 +265,24 @@ def test_an_interrupted_prompt_is_never_taken_for_another(engine: Engine, fresh:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_real_ctrl_c_in_the_middle_of_a_prompt_is_raised(engine: Engine, fresh: Engine) -> None:
     """SIGINT that arrives while the library calls back leaves as KeyboardInterrupt, and Python's handler is back."""
-    asked = []
+    asked, reading = [], threading.Event()
 
-    class Pressed(threading.Event):
+    class Watched(threading.Event):
         def is_set(self) -> bool:
             asked.append(1)
             if len(asked) == 700:
-                os.kill(os.getpid(), signal.SIGINT)
+                reading.set()
             return False
 
+    def press() -> None:
+        reading.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
     with pytest.raises(KeyboardInterrupt):
-        draft(engine, Question((LONG,)), cancel=Pressed())
+        draft(engine, Question((LONG,)), cancel=Watched())
+    finger.join()
 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert traces(draft(engine, FRANCE)) == traces(draft(fresh, FRANCE))
