@@ -9,7 +9,10 @@
     │   ├── ModelNotFoundError   no model of that name or address
     │   ├── ModelFileError       not a GGUF, or a truncated or damaged one
     │   ├── ManifestError        a manifest that breaks its own rules
-    │   └── ChatTemplateError    no chat template, or one that cannot be rendered
+    │   ├── ChatTemplateError    no chat template, or one that cannot be rendered
+    │   ├── QuestionFileError    a question file that breaks its own rules
+    │   ├── AttemptsError        recorded attempts that cannot be fitted
+    │   └── FittedFileError      a fitted file that is damaged, of another schema, or for another model
     ├── DeviceError              this device cannot do it now             (exit 4)
     │   ├── LibraryMissingError  llama-cpp-python is not installed
     │   ├── NativeLibraryError   the native library fails or crashes here
@@ -61,6 +64,18 @@ class ManifestError(InputError):
 
 class ChatTemplateError(InputError):
     """The model has no chat template, or one that cannot be rendered."""
+
+
+class QuestionFileError(InputError):
+    """A question file breaks its own rules."""
+
+
+class AttemptsError(InputError):
+    """Recorded attempts cannot be fitted."""
+
+
+class FittedFileError(InputError):
+    """A fitted file is damaged, of another schema, or for another model."""
 
 
 class DeviceError(EdgeCascadeError):

@@ -1,0 +1,253 @@
+"""Question files: what is asked, what is right, and how it is graded.
+
+Our own form is one JSON object a line (see ``edgecascade.labelled``); published forms are read by ``importers``. A row
+that could not be graded is refused here, with its line, and not later when a model has already been asked.
+"""
+
+import hashlib
+import itertools
+import json
+import re
+import string
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+
+from edgecascade.errors import QuestionError, QuestionFileError
+from edgecascade.grading import UNGRADED, check
+from edgecascade.labelled import LabelledQuestion
+from edgecascade.records import Message
+from edgecascade.store.importers import FORMS, Rows, json_lines, made_id, recognised, renamed, table_rows
+
+_One = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Turn(_Strict):
+    role: str
+    content: str
+
+
+class _Choices(_Strict):
+    """Choices with labels of their own."""
+
+    text: list[str]
+    label: list[str] = []
+    labels: list[str] = []
+
+
+class _Row(_Strict):
+    """One line of a question file."""
+
+    id: StrictInt | StrictStr | None = None
+    task: str = Field(min_length=1)
+    question: str | None = None
+    messages: list[_Turn] | None = None
+    choices: list[str] | _Choices | None = None
+    gold: _One | list[_One] | None = None
+    metric: str
+    grading: dict[str, Any] | None = None
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile:
+    """What a question file holds.
+
+    questions  those that can be graded, in the file's order; where the same question stands again, its id ends in -2
+    left_out   how many were left out, by metric (``grading.UNGRADED`` says why)
+    sha256     of the file; of a folder: of its files' sha256, in order of their names
+    """
+
+    questions: tuple[LabelledQuestion, ...]
+    left_out: Mapping[str, int]
+    sha256: str
+
+
+def read_questions(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, form: str | None = None
+) -> QuestionFile:
+    """Return the questions of a file, or of every ``*.jsonl`` in a folder.
+
+    columns  our name -> the file's, for a table or JSON lines with names of their own; choices may be "c1|c2|c3"
+    form     a name of ``importers.FORMS``; None recognises it by the content
+
+    Raises QuestionFileError, with file and line, where a row breaks the rules.
+    """
+    path = Path(path)
+    if form is not None and form not in FORMS:
+        raise QuestionFileError(f"form {form!r} is unknown: wanted one of {', '.join(FORMS)}")
+    paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    places: dict[str, tuple[LabelledQuestion, str]] = {}
+    questions: list[LabelledQuestion] = []
+    left_out: Counter[str] = Counter()
+    digests = []
+    for file in paths:
+        read = _bytes(file)
+        digests.append(hashlib.sha256(read).hexdigest())
+        for line, row in _rows(_text(read, file), file, columns, form):
+            place = f"{file}:{line}"
+            question = _with_own_id(_question(row, place), place, places)
+            places[question.id] = question, place
+            if question.metric in UNGRADED:
+                left_out[question.metric] += 1
+            else:
+                questions.append(question)
+    if not places:
+        raise QuestionFileError(f"{path}: found no question, wanted at least one; a folder is read as its *.jsonl")
+    whole = hashlib.sha256("\n".join(digests).encode()).hexdigest() if path.is_dir() else digests[0]
+    return QuestionFile(tuple(questions), MappingProxyType(dict(left_out)), whole)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise QuestionFileError(f"{path} cannot be read: {error.strerror}; name a question file or a folder") from error
+
+
+def _text(read: bytes, path: Path) -> str:
+    try:
+        return read.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = read.count(b"\n", 0, error.start) + 1
+        raise QuestionFileError(
+            f"{path}:{line}: found byte {read[error.start]:#04x}, wanted UTF-8; save the file as UTF-8"
+        ) from error
+
+
+def _rows(text: str, path: Path, columns: Mapping[str, str] | None, form: str | None) -> Rows:
+    """Yield the file's rows in our own form."""
+    name = str(path)
+    if not text.strip():
+        return
+    if columns is None:
+        form = form or recognised(text, name)
+        rows = FORMS[form](text, name)
+    else:
+        is_table = form == "csv" or (form is None and (path.suffix == ".csv" or text.lstrip()[0] != "{"))
+        rows = renamed(table_rows(text, name) if is_table else json_lines(text, name), columns, name)
+    named = columns is not None or form == "csv"
+    for line, row in rows:
+        yield (
+            line,
+            {"task": path.stem, "metric": "choice" if row.get("choices") else "normalised"} | row if named else row,
+        )
+
+
+def _question(row: Mapping[str, Any], place: str) -> LabelledQuestion:
+    """Return the question of one row."""
+    try:
+        read = _Row.model_validate({name: _unpacked(name, value, place) for name, value in row.items()})
+        messages = _messages(read)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise QuestionFileError(
+            f"{place}: {where!r}: found {str(first['input'])[:60]!r}, wanted: {first['msg'].lower()}"
+        ) from error
+    except QuestionError as error:
+        raise QuestionFileError(f"{place}: {error}") from error
+    if not messages or not messages[-1].content.strip():
+        raise QuestionFileError(
+            f"{place}: found no question, wanted 'question' or 'messages' with text; remove the row"
+        )
+    gold = tuple(map(_written, read.gold if isinstance(read.gold, list) else [] if read.gold is None else [read.gold]))
+    texts, labels = _choices(read, place)
+    if read.metric in ("choice", "em_mc"):
+        gold = tuple(_letter(text, texts, labels) for text in gold)
+    made = made_id(read.task, messages[-1].content, "\0".join(gold))
+    question = LabelledQuestion(
+        id=made if read.id in (None, "") else str(read.id),
+        task=read.task,
+        messages=messages,
+        metric=read.metric,
+        gold=gold,
+        choices=texts,
+        grading=MappingProxyType(read.grading or {}),
+        scores=MappingProxyType(read.scores or {}),
+    )
+    try:
+        check(question)
+    except QuestionFileError as error:
+        raise QuestionFileError(f"{place}: {error}") from error
+    return question
+
+
+def _unpacked(name: str, value: Any, place: str) -> Any:
+    """Return the value, read from JSON where a table's cell had to hold a list or an object."""
+    if name in ("messages", "choices", "grading", "scores") and isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise QuestionFileError(f"{place}: {name!r}: found {value[:60]!r}, wanted JSON: {error}") from error
+    return value
+
+
+def _messages(row: _Row) -> tuple[Message, ...]:
+    if row.messages is not None and row.question is not None:
+        raise QuestionError("found both 'question' and 'messages', wanted one; remove 'question'")
+    if row.messages is not None:
+        return tuple(Message(turn.role, turn.content) for turn in row.messages)  # type: ignore[arg-type]
+    return (Message("user", row.question or ""),)
+
+
+def _written(gold: bool | int | float | str) -> str:
+    """Return a right answer as text: yes and no for true and false.
+
+    >>> _written(True), _written(5), _written(2.50), _written("x")
+    ('yes', '5', '2.5', 'x')
+    """
+    return ("no", "yes")[gold] if isinstance(gold, bool) else str(gold)
+
+
+def _choices(row: _Row, place: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the choices' texts and their own labels ([] for A, B, C ...)."""
+    if not isinstance(row.choices, _Choices):
+        return tuple(row.choices or ()), []
+    labels = row.choices.label or row.choices.labels
+    if labels and (len(labels) != len(row.choices.text) or len(set(labels)) != len(labels)):
+        raise QuestionFileError(
+            f"{place}: 'choices': found labels {labels} for {len(row.choices.text)} texts, wanted one of its own each"
+        )
+    return tuple(row.choices.text), labels
+
+
+def _letter(gold: str, texts: Sequence[str], labels: Sequence[str]) -> str:
+    """Return the letter of the choice that a label, a letter or a choice's text names; the gold itself for none.
+
+    >>> _letter("2", ["x", "y"], ["1", "2"]), _letter("b", ["x", "y"], []), _letter("y", ["x", "y"], [])
+    ('B', 'B', 'B')
+    """
+    if gold in labels[:26]:
+        return string.ascii_uppercase[labels.index(gold)]
+    if gold in texts[:26] and texts.count(gold) == 1 and not re.fullmatch("[A-Z]", gold):
+        return string.ascii_uppercase[texts.index(gold)]
+    letter = gold.strip().upper()
+    return letter if re.fullmatch("[A-Z]", letter) else gold
+
+
+def _with_own_id(
+    question: LabelledQuestion, place: str, places: Mapping[str, tuple[LabelledQuestion, str]]
+) -> LabelledQuestion:
+    """Return the question under an id that is free.
+
+    Published tables name a question by its text, and hold some twice, with other choices or the same: those are
+    numbered. One id for two questions is a mistake, and raises QuestionFileError.
+    """
+    if question.id not in places:
+        return question
+    first, where = places[question.id]
+    if (first.task, first.messages) != (question.task, question.messages):
+        raise QuestionFileError(
+            f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; rename one"
+        )
+    return replace(question, id=next(name for n in itertools.count(2) if (name := f"{question.id}-{n}") not in places))
