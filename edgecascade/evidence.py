@@ -1,11 +1,20 @@
 """Question to draft with its evidence: the one bracket that runtime, calibration and bench share."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from string import ascii_uppercase
 from typing import Protocol
 
-from edgecascade.records import Answer, Draft, Ending, Question, Timings, Token, Usage
+from edgecascade.grading import letter_of
+from edgecascade.records import Answer, Draft, Ending, Estimate, Question, SecondLook, Timings, Token, Usage
 from edgecascade.signals import signals
+
+ALTERNATIVES = 8
+SMALLEST_MASS = 1e-4
+"""Letters of less probability together than this were not thought of."""
 
 Show = Callable[[Token], None]
 
@@ -44,9 +53,39 @@ def draft(
         try:
             token = next(stream)
         except StopIteration as stop:
-            return draft_of(tokens, stop.value, load_seconds=tier.load_seconds)
+            made = draft_of(tokens, stop.value, load_seconds=tier.load_seconds)
+            break
         tokens.append(token)
         show(token)
+    if question.turned and made.finish_reason != "cancelled":
+        return replace(made, second_look=second_look(tier, question, made.text, cancel=cancel))
+    return made
+
+
+def second_look(
+    tier: Tier, question: Question, answer: str, *, cancel: threading.Event | None = None
+) -> SecondLook | None:
+    """Return how much of its probability the model gives to the same choice when they are listed in reverse order.
+
+    Small models prefer places in a list; a choice that survives the turn was not made by its place. None where the
+    answer names no choice, or the model thinks of no letter. Costs reading the turned part of the prompt and one token.
+    """
+    chosen = letter_of(answer, question.choices)
+    if chosen is None:
+        return None
+    started = time.perf_counter()
+    turned = Question(question.turned, replace(question.sampling, max_tokens=1, temperature=0.0))
+    again = draft(tier, turned, alternatives=ALTERNATIVES, cancel=cancel)
+    letters = ascii_uppercase[: len(question.choices)]
+    mass = dict.fromkeys(letters, 0.0)
+    for alternative in again.tokens[0].alternatives if again.tokens else ():
+        if (letter := alternative.text.strip(" \n(*")) in mass:
+            mass[letter] += math.exp(alternative.logprob)
+    total = sum(mass.values())
+    if total < SMALLEST_MASS:
+        return None
+    place = len(letters) - 1 - letters.index(chosen)
+    return SecondLook(mass[letters[place]] / total, time.perf_counter() - started)
 
 
 def samples(tier: Tier, question: Question, count: int, *, cancel: threading.Event | None = None) -> tuple[Draft, ...]:
@@ -85,9 +124,20 @@ def draft_of(tokens: Sequence[Token], ending: Ending, *, load_seconds: float = 0
     )
 
 
-def answer_of(draft: Draft, *, model: str, id: str, samples: tuple[Draft, ...] = ()) -> Answer:
-    """Return the answer of the local tier, the only one there is."""
+Judge = Callable[[Draft, dict[str, float]], Estimate]
+"""Says what a draft with these signals is worth."""
+
+
+UNKNOWN = Estimate(None, None, None, None)
+"""What is known without a calibration."""
+
+
+def answer_of(
+    draft: Draft, *, model: str, id: str, samples: tuple[Draft, ...] = (), judge: Judge | None = None
+) -> Answer:
+    """Return the answer of the local tier, the only one there is; ``judge`` is a calibration that may hold here."""
     measured = signals(draft)
+    estimate = judge(draft, measured) if judge else UNKNOWN
     if samples:
         measured["agreement"] = agreement([sample.text for sample in samples])
     return Answer(
@@ -95,7 +145,10 @@ def answer_of(draft: Draft, *, model: str, id: str, samples: tuple[Draft, ...] =
         text=draft.text,
         tier="local",
         model=model,
-        p_correct=None,
+        p_correct=estimate.p_correct,
+        threshold=estimate.threshold,
+        promise=estimate.promise,
+        calibration=estimate.calibration,
         mean_token_probability=draft.mean_token_probability,
         reason="only the local tier is set up",
         finish_reason=draft.finish_reason,

@@ -1,5 +1,7 @@
 """From the name of a model to an engine that answers on this device."""
 
+import hashlib
+import json
 import os
 import warnings
 from collections.abc import Callable
@@ -9,11 +11,13 @@ from typing import Any
 
 from edgecascade import sensors
 from edgecascade.errors import DeviceError
+from edgecascade.identity import Identity, sampler_of
 from edgecascade.llama import native
 from edgecascade.llama.engine import Engine
 from edgecascade.llama.probe import Verdict, apply, probe
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.pull import DEFAULT_MODEL, pull
+from edgecascade.records import Sampling
 from edgecascade.store.gguf import read_gguf
 from edgecascade.store.paths import Folders
 from edgecascade.store.verdicts import recall, remember
@@ -70,6 +74,33 @@ def probed(path: Path, settings: EngineSettings, *, folders: Folders, again: boo
     if verdict.verdict != "broken":  # a broken one is asked again: the machine or the library may have been mended
         remember(folders, facts, asdict(verdict))
     return verdict, True
+
+
+def identity_of(engine: Engine, sampling: Sampling, *, sha256: str) -> Identity:
+    """Return what a calibration of this engine with this sampling is bound to; ``sha256`` of its weights' file."""
+    gguf, settings = read_gguf(engine.path), engine.settings
+    shape = [gguf.architecture, gguf.name, gguf.parameters, gguf.layers, gguf.width, gguf.vocabulary]
+    return Identity(
+        model=engine.path.stem,
+        sha256=sha256,
+        family=f"{gguf.name or gguf.architecture} {_digest(json.dumps(shape))}",
+        quantisation=gguf.quantisation,
+        template=_digest(engine.template.source),
+        sampler=sampler_of(sampling),
+        grammar=sampling.grammar is not None,
+        library=f"llama-cpp-python {native.version()}",
+        backend=native.backend(settings.gpu_layers),
+        chunk=settings.chunk,
+        sequences=settings.sequences,
+        context=engine.context_length,
+        kv_type=settings.kv_type,
+        flash_attention=settings.flash_attention,
+        use_extra_bufts=settings.use_extra_bufts,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _facts(path: Path, settings: EngineSettings) -> dict[str, Any]:

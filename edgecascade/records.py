@@ -94,10 +94,16 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and how it is to be answered."""
+    """What is asked, and how it is to be answered.
+
+    choices  the texts to choose from, which the messages list as A, B, C ...; () for an open question
+    turned   the same messages with the choices in reverse order, for a second look (``prompts.choose`` makes both)
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
+    choices: tuple[str, ...] = ()
+    turned: tuple[Message, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.messages:
@@ -215,8 +221,20 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What the model says when the choices are listed in reverse order.
+
+    probability  of the choice that it had answered, among the letters that it thinks of at all, 0 to 1
+    seconds      that the look took
+    """
+
+    probability: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """One tier's answer with its evidence."""
+    """One tier's answer with its evidence; ``second_look`` only where choices were given and one of them answered."""
 
     text: str
     tokens: tuple[Token, ...]
@@ -224,6 +242,7 @@ class Draft:
     usage: Usage
     timings: Timings
     hidden: HiddenStates | None = None
+    second_look: SecondLook | None = None
 
     @property
     def mean_token_probability(self) -> float | None:
@@ -237,10 +256,44 @@ def mean_token_probability(tokens: Sequence[Token]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """Which fitted file was asked, and whether it holds here.
+
+    id       of its content
+    verdict  "fresh": with its promise; "stale": p_correct without a promise; "refused": neither
+    reason   why
+    """
+
+    id: str
+    verdict: Literal["fresh", "stale", "refused"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a fitted file says of a draft.
+
+    p_correct  calibrated probability that it is right, 0 to 1; None where the file is refused
+    threshold  keep the answer from here on; None where nothing is promised
+    promise    the sentence that then holds
+    """
+
+    p_correct: float | None
+    threshold: float | None
+    promise: str | None
+    calibration: Calibration | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise covers this answer."""
+        return self.threshold is not None and self.p_correct is not None and self.p_correct >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the user gets: the text, where it came from, and what is known about it.
 
-    p_correct is null until a calibration exists: a model's raw probability is never called one.
+    p_correct is null without a calibration that holds here: a model's raw probability is never called one.
     """
 
     id: str
@@ -248,6 +301,9 @@ class Answer:
     tier: Literal["local", "cloud"]
     model: str
     p_correct: float | None
+    threshold: float | None
+    promise: str | None
+    calibration: Calibration | None
     mean_token_probability: float | None
     reason: str
     finish_reason: FinishReason
@@ -261,6 +317,7 @@ class Answer:
         names = [name for name in self.__slots__ if name != "samples"]
         record = {name: getattr(self, name) for name in names}
         record |= {"usage": asdict(self.usage), "timings": asdict(self.timings)}
+        record["calibration"] = asdict(self.calibration) if self.calibration else None
         if self.samples:
             record["samples"] = [
                 {
@@ -276,12 +333,14 @@ class Answer:
         """Return the one line under an answer."""
         if self.mean_token_probability is None:
             return f"{self.tier} · {self.model} · no answer was written"
-        parts = [
-            self.tier,
-            self.model,
-            f"mean token probability {self.mean_token_probability:.2f} (not calibrated)",
-            f"{self.timings.decode_tps:.0f} tokens/s",
-        ]
+        sure = (
+            f"mean token probability {self.mean_token_probability:.2f} (not calibrated)"
+            if self.p_correct is None
+            else f"p_correct {self.p_correct:.2f}"
+        )
+        if self.threshold is not None and self.p_correct is not None:
+            sure += f" ({'kept' if self.p_correct >= self.threshold else 'not kept: below'} {self.threshold:.2f})"
+        parts = [self.tier, self.model, sure, f"{self.timings.decode_tps:.0f} tokens/s"]
         if "agreement" in self.signals:
             parts.append(f"{self.signals['agreement']:.0%} of {len(self.samples)} samples agree")
         return " · ".join(parts)

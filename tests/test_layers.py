@@ -11,10 +11,12 @@ import edgecascade
 
 PACKAGE = Path(edgecascade.__file__).parent
 
-VALUES = {"errors", "records", "numerics"}
-JUDGEMENT = {"signals"}
-BORDERS = {"llama", "cloud", "store", "sensors"}
-JOBS = {"evidence", "local", "pull", "conversation", "diagnosis", "bench"}
+VALUES = {"errors", "records", "labelled", "numerics"}
+JUDGEMENT = {
+    "signals", "calibrators", "guarantees", "monitor", "grading", "metrics", "prompts", "identity", "fingerprint",
+}  # fmt: skip
+BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
+JOBS = {"evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "calibrate"}
 FACES = {"cli"}
 APART = {"testing", "__init__", "__main__"}
 
@@ -25,6 +27,10 @@ OWNERS = {
     "platformdirs": {"store"},
     "jinja2": {"llama"},
     "pydantic": {"store"},
+    "onnxruntime": {"heads"},
+    "sklearn": {"calibrate"},
+    "skl2onnx": {"calibrate"},
+    "matplotlib": {"calibrate"},
     "rich": {"cli"},
     "click": {"cli"},
 }

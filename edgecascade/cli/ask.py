@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
     from edgecascade.records import Answer, Draft
 
 SAMPLES_TEMPERATURE = 0.7
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("question", required=False)
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
 @click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
-@click.option(
-    "--schema", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Answer in this JSON schema."
-)
+@click.option("--schema", type=FILE, help="Answer in this JSON schema.")
+@click.option("--choice", "choices", multiple=True, metavar="TEXT", help="Choose among these; repeat for each.")
+@click.option("--fitted", type=FILE, help="Fitted file for p_correct. [default: the user's own, else a shipped one]")
+@click.option("--epsilon", type=float, help="Promise at this risk, one of the fitted file's ladder. [default: its own]")
 @click.option("--samples", type=click.IntRange(1, 64), metavar="K", help="Also write K samples, and how many agree.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
@@ -37,6 +40,9 @@ def ask(
     model: str | None,
     system: str | None,
     schema: Path | None,
+    choices: tuple[str, ...],
+    fitted: Path | None,
+    epsilon: float | None,
     samples: int | None,
     as_json: bool,
     no_stream: bool,
@@ -45,10 +51,12 @@ def ask(
 ) -> None:
     """Answer QUESTION (or standard input) with the model on this device.
 
-    The answer goes to standard output; the line under it - tier, mean token probability, speed - to standard error.
+    The answer goes to standard output; the line under it - tier, p_correct, speed - to standard error, with the promise
+    that a calibration makes. Without one, the mean token probability stands there, which promises nothing.
     """
     from edgecascade import evidence
     from edgecascade.cli.opening import open_model
+    from edgecascade.prompts import question_of
     from edgecascade.records import Question
 
     question = _standard_input() if question in (None, "-") else as_text(question or "")
@@ -56,16 +64,24 @@ def ask(
     grammar = _grammar(schema) if schema else None
     chosen = sampling_of(sampling, grammar=grammar)
     settings = settings_of(engine, sequences=max(samples or 1, 8))
-    Question.of(question, sampling=chosen)  # refused before a model is fetched or loaded
+    question_of(question, choices, sampling=chosen)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
-        asked = Question.of(question, system=opened.system if system is None else system, sampling=chosen)
+        asked = question_of(question, choices, system=opened.system if system is None else system, sampling=chosen)
+        calibration = opened.calibration(chosen, fitted)
         streaming = not (as_json or no_stream)
-        draft = evidence.draft(opened.engine, asked, show=lambda token: _show(token.text, streaming), cancel=cancel)
+        draft = evidence.draft(
+            opened.engine,
+            asked,
+            show=lambda token: _show(token.text, streaming),
+            hidden=calibration is not None and calibration.wants_hidden,
+            cancel=cancel,
+        )
         drafts: tuple[Draft, ...] = ()
         if samples and not cancel.is_set():
             warm = sampling_of(sampling, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
             drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
-        answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts)
+        judge = partial(calibration.judge, epsilon=epsilon) if calibration else None
+        answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
         _print(answer, as_json=as_json, streamed=streaming)
         if cancel.is_set():
             raise KeyboardInterrupt
@@ -123,5 +139,9 @@ def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
     for number, sample in enumerate(answer.samples, 1):
         click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
     click.secho(answer.line(), err=True, dim=True)
+    if answer.promise:
+        click.secho(answer.promise, err=True, dim=True)
+    elif answer.calibration:
+        click.secho(f"no promise: {answer.calibration.reason}", err=True, dim=True)
     if "length" in {answer.finish_reason, *(sample.finish_reason for sample in answer.samples)}:
         click.secho("cut off at the longest answer allowed; more with --max-tokens", err=True, dim=True)

@@ -13,24 +13,41 @@ from edgecascade.cli.options import model_spec
 from edgecascade.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from edgecascade.fitted import Judging
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
+    from edgecascade.records import Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model ready to answer: its engine, its short name, and the system message it answers best with, if known."""
+    """A model ready to answer.
+
+    name    short, for people               system  the message it answers best with, if known
+    sha256  of its file's bytes
+    """
 
     engine: "Engine"
     name: str
     system: str | None
+    sha256: str
+
+    def calibration(self, sampling: "Sampling", explicit: Path | None = None) -> "Judging | None":
+        """Return the fitted file for this model with this sampling, if there is one."""
+        from edgecascade.fitted import Judging, find_fitted
+        from edgecascade.local import identity_of
+        from edgecascade.store.paths import Folders
+
+        here = identity_of(self.engine, sampling, sha256=self.sha256)
+        fitted = find_fitted(here, Folders.of(os.environ), explicit=explicit)
+        return Judging.of(fitted, here) if fitted else None
 
 
 @contextmanager
 def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]:
     """Yield the model, and close it afterwards."""
     from edgecascade.local import open_engine
-    from edgecascade.pull import pull, system_of
+    from edgecascade.pull import pull, sha256_of_model, system_of
     from edgecascade.store.paths import Folders
 
     folders = Folders.of(os.environ)
@@ -39,7 +56,7 @@ def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]
             model_spec(spec, os.environ), folders=folders, environment=os.environ, home=Path.home(), progress=progress
         )
     with open_engine(file.path, settings, folders=folders, notice=_notice) as engine:
-        yield Opened(engine, file.name, system_of(file, folders))
+        yield Opened(engine, file.name, system_of(file, folders), file.sha256 or sha256_of_model(file, folders))
 
 
 def _notice(line: str) -> None:

@@ -1,9 +1,10 @@
-"""How far a download is, on standard error: a bar on a terminal, a line every tenth elsewhere."""
+"""How far a long job is, on standard error: a bar on a terminal, a line every tenth elsewhere."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from edgecascade.store.downloads import Progress
@@ -41,5 +42,52 @@ def _lines() -> "Progress":
             told[what] = tenth
             size = f" {10 * tenth} % of {total_bytes / 1e6:,.0f} MB" if total_bytes else ""
             print(f"{what}{size}", file=sys.stderr, flush=True)
+
+    return show
+
+
+class Count(Protocol):
+    """Shows how many of some things are done."""
+
+    def __call__(self, done: int, total: int, remark: str = "") -> None:
+        """Show it."""
+
+
+@contextmanager
+def counter(what: str) -> Iterator[Count]:
+    """Yield a Count with the time left: a bar on a terminal, a line every twentieth elsewhere."""
+    if not sys.stderr.isatty():
+        yield _twentieths(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[remark]}"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Bars(*columns, *times, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None, remark="")
+
+        def show(done: int, total: int, remark: str = "") -> None:
+            bars.update(task, completed=done, total=total, remark=remark)
+
+        yield show
+
+
+def _twentieths(what: str) -> Count:
+    started: tuple[float, int] | None = None
+    told = -1
+
+    def show(done: int, total: int, remark: str = "") -> None:
+        nonlocal started, told
+        now = time.monotonic()
+        started = started or (now, done)
+        part = 20 * done // total if total else 20
+        if part == told:
+            return
+        told = part
+        new = done - started[1]
+        left = f", {(now - started[0]) / new * (total - done):,.0f} s left" if new else ""
+        print(f"{done} of {total} {what}{left}{', ' + remark if remark else ''}", file=sys.stderr, flush=True)
 
     return show

@@ -10,6 +10,7 @@ import click
 from edgecascade import __version__
 from edgecascade.cli.ask import ask
 from edgecascade.cli.bench import bench
+from edgecascade.cli.calibrate import calibrate
 from edgecascade.cli.chat import chat
 from edgecascade.cli.completion import completion
 from edgecascade.cli.doctor import doctor
@@ -60,5 +61,5 @@ def main(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (ask, bench, chat, completion, doctor, models):
+for command in (ask, bench, calibrate, chat, completion, doctor, models):
     main.add_command(command)

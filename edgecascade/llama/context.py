@@ -47,7 +47,7 @@ class Context:
         self._batch = native.llama_batch_init(max(settings.chunk, settings.sequences), 0, 1)
         self._free.append(lambda: native.llama_batch_free(self._batch))
         self.vocabulary_size: int = native.llama_vocab_n_tokens(native.llama_model_get_vocab(self.model))
-        self._width: int = native.llama_model_n_embd_out(self.model)
+        self.width: int = native.llama_model_n_embd_out(self.model)
         self._stop: Callable[[], bool] = lambda: False
         self._interrupted = False
         self._abort_callback = native.ggml_abort_callback(self._should_abort)
@@ -88,7 +88,7 @@ class Context:
 
     def hidden_state(self, row: int) -> Row:
         """Return a copy of the final hidden state of a row, shape (width,); only after ``show_hidden(True)``."""
-        return self._view(self.native.llama_get_embeddings_ith(self._context, row), self._width).copy()
+        return self._view(self.native.llama_get_embeddings_ith(self._context, row), self.width).copy()
 
     def show_hidden(self, wanted: bool) -> None:
         """Keep the final hidden states of the next decodes, or stop doing so."""

@@ -54,7 +54,7 @@ class Engine:
         except BaseException:
             self._context.close()
             raise
-        self.context_length = self._context.length
+        self.context_length, self.width = self._context.length, self._context.width
         self._meter = LogitMeter(self.vocabulary.size)
         self._held: list[int] = []  # the tokens in the main sequence
         self._whole = 0  # how many of them were read in whole chunks

@@ -95,6 +95,11 @@ def build_id() -> str:
     return f"{version()}-{hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]}"
 
 
+def backend(gpu_layers: int) -> str:
+    """Return where layers are computed, "cpu" or "gpu"; the library must be loadable."""
+    return "gpu" if gpu_layers != 0 and load().llama_supports_gpu_offload() else "cpu"
+
+
 def cpu_id() -> str:
     """Return this processor's name; where the kernel lists them, with a digest of its instruction sets."""
     info = Path("/proc/cpuinfo")

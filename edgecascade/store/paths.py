@@ -36,7 +36,7 @@ class Folders:
 
 
 def shipped(kind: str) -> Path:
-    """Return the folder of a kind of shipped file (``models``), in a wheel or in a checkout."""
+    """Return the folder of a kind of shipped file (``models``, ``calibration/fitted``), in a wheel or in a checkout."""
     package = Path(__file__).resolve().parent.parent
     in_wheel = package / "shipped" / kind
     return in_wheel if in_wheel.is_dir() else package.parent / kind

@@ -42,7 +42,7 @@ def test_json_is_the_whole_record(home: dict[str, str]) -> None:
     record = json.loads(done.stdout)
     assert set(record) == {
         "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
-        "timings", "signals",
+        "timings", "signals", "threshold", "promise", "calibration",
     }  # fmt: skip
     assert record["p_correct"] is None
     assert record["tier"] == "local"

@@ -1,0 +1,211 @@
+"""Labelled questions to recorded attempts: the device answers, each answer is graded, nothing is lost.
+
+The device answers through ``evidence.draft``, as it does at run time. The cloud's side is a recorded column of the
+question file, or a tier that is asked now; without either only the device's own errors are known.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgecascade import evidence
+from edgecascade.errors import AttemptsError, ContextLengthError, QuestionFileError
+from edgecascade.fingerprint import ALTERNATIVES, FirstToken, fingerprint
+from edgecascade.grading import agrees, grade
+from edgecascade.labelled import LabelledQuestion
+from edgecascade.llama.engine import Engine
+from edgecascade.local import identity_of
+from edgecascade.prompts import asked
+from edgecascade.records import Question, Sampling, Token
+from edgecascade.signals import signals
+from edgecascade.store.attempts import Attempt, AttemptsLog, Header, header_of
+from edgecascade.store.questions import QuestionFile, read_questions
+
+
+class CloudTier(Protocol):
+    """A cloud model that answers one question with one text."""
+
+    def answer(self, question: Question) -> str:
+        """Return the answer's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a collection is.
+
+    done, total  questions, those of earlier runs among them
+    answered     in this run                       left_out  too long for the context
+    correct      of those answered in this run     unparsed  no answer was found in the text; counted as wrong
+    seconds      a question, the mean of this run
+    """
+
+    done: int
+    total: int
+    answered: int = 0
+    correct: int = 0
+    unparsed: int = 0
+    left_out: int = 0
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return asdict(self)
+
+
+Tell = Callable[[Progress], None]
+
+
+def questions_of(
+    source: Path,
+    *,
+    form: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    tasks: Sequence[str] = (),
+) -> QuestionFile:
+    """Return the questions of a file or folder, of some tasks only where they are named.
+
+    Raises QuestionFileError for what is no question file, and for a task that is not in it.
+    """
+    file = read_questions(source, form=form, columns=columns)
+    there = {question.task for question in file.questions}
+    for task in tasks:
+        if task not in there:
+            raise QuestionFileError(
+                f"{source} has no task {task!r}: found {', '.join(sorted(there))}; choose among them"
+            )
+    kept = tuple(question for question in file.questions if not tasks or question.task in tasks)
+    return replace(file, questions=kept)
+
+
+def part_of(
+    questions: Sequence[LabelledQuestion], *, shard: str = "1/1", limit: int | None = None
+) -> list[LabelledQuestion]:
+    """Return one of several equal parts, questions interleaved, and at most ``limit`` of the whole.
+
+    >>> from edgecascade.labelled import LabelledQuestion
+    >>> from edgecascade.records import Message
+    >>> five = [LabelledQuestion(id=i, task="t", messages=(Message("user", i),), metric="exact") for i in "abcde"]
+    >>> [question.id for question in part_of(five, shard="2/2")]
+    ['b', 'd']
+
+    Raises QuestionFileError for a shard that is not "i/n".
+    """
+    part, _, parts = shard.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise QuestionFileError(f"shard {shard!r} cannot be used; wanted i/n with i from 1 to n, like 2/4")
+    chosen = sample(questions, limit) if limit else list(questions)
+    return chosen[int(part) - 1 :: int(parts)]
+
+
+def sample(questions: Sequence[LabelledQuestion], count: int) -> list[LabelledQuestion]:
+    """Return as many questions spread over the file as evenly as can be: the same ones each time, in their order."""
+    if count >= len(questions):
+        return list(questions)
+    step = len(questions) / count
+    return [questions[int((number + 0.5) * step)] for number in range(count)]
+
+
+def check_cloud_column(questions: Iterable[LabelledQuestion], column: str) -> None:
+    """Raise QuestionFileError where a question has no recorded score of the column, with those that there are."""
+    for question in questions:
+        if column not in question.scores:
+            there = ", ".join(sorted(question.scores)) or "none at all"
+            raise QuestionFileError(
+                f"question {question.id!r} has no recorded score of {column!r}: found {there}; "
+                "choose one of them with --cloud-column, or leave it out"
+            )
+
+
+def first_token(engine: Engine) -> FirstToken:
+    """Return what asks an engine for the first token of its answer."""
+
+    def ask(question: Question) -> Token:
+        return evidence.draft(engine, question, alternatives=ALTERNATIVES).tokens[0]
+
+    return ask
+
+
+def collect(
+    engine: Engine,
+    questions: Sequence[LabelledQuestion],
+    out: Path,
+    *,
+    sha256: str,
+    source: str,
+    system: str | None,
+    today: str,
+    clock: Callable[[], float],
+    cloud: CloudTier | str | None = None,
+    cloud_name: str | None = None,
+    shard: str = "1/1",
+    max_tokens: int | None = None,
+    tell: Tell = lambda progress: None,
+) -> Progress:
+    """Answer and grade every question that ``out`` does not hold yet; return how it went.
+
+    sha256  of the model's file                  source  digest of the question file
+    cloud   a tier that is asked, or the name of a recorded column
+
+    Where ``out`` exists it is gone on with. Raises AttemptsError for a file of another run, and whatever the engine or
+    the cloud raise; what was done by then is kept.
+    """
+    column = cloud if isinstance(cloud, str) else None
+    tier = None if isinstance(cloud, str) else cloud
+    if column:
+        check_cloud_column(questions, column)
+    begun = header_of(out)
+    header = Header(
+        identity=identity_of(engine, Sampling(), sha256=sha256),
+        questions=source,
+        system=system,
+        cloud=cloud_name,
+        shard=shard,
+        created=today,
+        width=engine.width,
+        fingerprint=begun.fingerprint if begun else fingerprint(first_token(engine)),
+    )
+    with AttemptsLog(out, header) as log:
+        todo = [question for question in questions if question.id not in log.done]
+        progress = Progress(len(questions) - len(todo), len(questions))
+        tell(progress)
+        started = clock()
+        for number, question in enumerate(todo, 1):
+            put = asked(question, system=system, max_tokens=max_tokens)
+            try:
+                attempt = attempt_of(engine, question, put, column=column, tier=tier)
+            except ContextLengthError:
+                progress = replace(progress, left_out=progress.left_out + 1)
+            else:
+                log.append(attempt)
+                progress = replace(
+                    progress,
+                    answered=progress.answered + 1,
+                    correct=progress.correct + attempt.grade.correct,
+                    unparsed=progress.unparsed + (not attempt.grade.parsed),
+                )
+            progress = replace(progress, done=progress.done + 1, seconds=(clock() - started) / number)
+            tell(progress)
+    return progress
+
+
+def attempt_of(
+    engine: Engine, question: LabelledQuestion, put: Question, *, column: str | None, tier: CloudTier | None
+) -> Attempt:
+    """Return the device's graded answer to one question, with the cloud's side where there is one."""
+    draft = evidence.draft(engine, put, hidden=True)
+    if not draft.tokens:
+        raise AttemptsError(f"question {question.id!r} was answered with nothing at all; leave it out")
+    theirs = tier.answer(put) if tier else None
+    score = question.scores[column] if column else None
+    return Attempt(
+        id=question.id,
+        task=question.task,
+        metric=question.metric,
+        draft=draft,
+        signals=signals(draft),
+        grade=grade(draft.text, question),
+        cloud=score if theirs is None else grade(theirs, question).score,
+        cloud_text=theirs,
+        agrees=None if theirs is None else agrees(draft.text, theirs, question).score,
+    )

@@ -1,0 +1,266 @@
+"""Attempts to a fitted file: head, calibrator, gates, certificates, and what is known of each.
+
+    1. split     two fifths of the attempts fit, three fifths certify; the certificate's own are never fitted on
+    2. head      chosen by nested cross-validation (``choosing``), fitted on the first part
+    3. calibrator  fitted on the cross-fitted logits of the first part, so on other rows than the head that gave them
+    4. gates     fitted on the first part
+    5. certificates, metrics and drift references from the second part
+
+Exchangeability is all that the promise needs: questions to come must be drawn like those that it was certified on.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecascade.calibrate import gates as gating
+from edgecascade.calibrate.choosing import Choice, Say, choose_calibrator, choose_head
+from edgecascade.calibrate.table import Promise, Table, table_of
+from edgecascade.calibrate.training import onnx_of
+from edgecascade.calibrators import Calibrator
+from edgecascade.guarantees.certificate import Certificate
+from edgecascade.guarantees.ladder import EPSILONS, certify_ladder
+from edgecascade.heads import Head, LinearHead, Vector
+from edgecascade.metrics import (
+    Interval,
+    auroc,
+    bootstrap,
+    brier,
+    deferral_area,
+    ece,
+    macro_auroc,
+    oracle_share,
+    prr,
+    share_kept,
+    smooth_ece,
+)
+from edgecascade.monitor.psi import Reference
+from edgecascade.store.attempts import Attempts
+from edgecascade.store.fitted_files import FittedFile, GatePart, HeadPart, HeldOut
+
+FIT_SHARE = 0.4
+REPEATS = 400
+BREAK_EVEN = 0.05
+"""A cascade that keeps a smaller share pays for the local attempts more than it saves."""
+BASELINES = ("sum_logprob", "mean_logprob", "min_logprob", "first_probability_margin", "mean_entropy")
+RISING_RISK = frozenset({"mean_entropy"})
+"""Baselines that grow when the answer is worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted file and the head that lies beside it."""
+
+    file: FittedFile
+    onnx: bytes
+
+
+def fit(
+    attempts: Attempts,
+    *,
+    promise: Promise,
+    epsilon: float,
+    delta: float,
+    today: str,
+    seed: int = 0,
+    say: Say = lambda line: None,
+) -> Fit:
+    """Return what attempts allow to promise; an infeasible promise is a result, not an error.
+
+    promise  regret, selective or agreement      epsilon, delta  the risk allowed, and how often the fit may miss it
+
+    Raises AttemptsError for attempts that cannot be fitted.
+    """
+    table = table_of(attempts, promise)
+    fitting, certifying = split(table, seed)
+    choice = choose_head(fitting, say=say)
+    say("calibrator")
+    calibrator_name, calibrator, losses = choose_calibrator(choice.logits, fitting.y)
+    head = choice.candidate(fitting)
+    p = estimates(head, calibrator, certifying)
+    say("gates")
+    draft_ladder = certify_ladder(
+        calibrator(choice.logits), fitting.loss, delta=delta, promise=promise, epsilons=(epsilon,)
+    )
+    gates = gating.fit_gates(fitting, calibrator(choice.logits) >= draft_ladder[0].threshold)
+    say("certificates")
+    ladder = tuple(sorted({*EPSILONS, epsilon}))
+    certificates = certify_ladder(p, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
+    chosen = certificates[ladder.index(epsilon)]
+    gate_results, stopped = gating.measured(gates, certifying, p >= chosen.threshold)
+    behind = np.where(stopped, -np.inf, p)
+    composed = certify_ladder(behind, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
+    say("metrics")
+    onnx = onnx_of(head)
+    header = attempts.header
+    file = FittedFile(
+        id="",
+        created=today,
+        identity=header.identity,
+        system=header.system,
+        cloud=header.cloud,
+        promise=promise,
+        epsilon=epsilon,
+        delta=delta,
+        verdict="certified" if chosen.feasible else "infeasible",
+        advice=advice_of(chosen, certifying),
+        head=_head_part(choice, head, onnx),
+        calibrator=calibrator.as_json(),
+        certificates=tuple(certificate.as_json() for certificate in certificates),
+        composed=tuple(certificate.as_json() for certificate in composed),
+        gates=tuple(_gate_part(gate, result) for gate, result in zip(gates, gate_results, strict=True)),
+        reference=Reference.of(p.tolist()).as_json(),
+        fingerprint=header.fingerprint,
+        tasks=table.tasks,
+        selection={
+            "head": choice.name,
+            "heads": [trial.as_json() for trial in choice.trials],
+            "calibrator": calibrator_name,
+            "calibrator_log_loss": losses,
+        },
+        metrics=metrics_of(p, certifying),
+        provenance={
+            "questions": header.questions,
+            "collected": header.created,
+            "attempts": len(table),
+            "fitted_on": len(fitting),
+            "certified_on": len(certifying),
+            "unparsed": sum(not row.grade.parsed for row in table.attempts),
+            "metrics": dict(Counter(row.metric for row in table.attempts)),
+            "seed": seed,
+            "versions": {name: version(name) for name in ("edgecascade", "numpy", "scikit-learn", "skl2onnx")},
+        },
+        held_out=held_out(p, certifying),
+    )
+    return Fit(file.model_copy(update={"id": file.digest()}), onnx)
+
+
+def split(table: Table, seed: int) -> tuple[Table, Table]:
+    """Return the rows to fit on and the rows to certify on, each task in both in the same proportion."""
+    random = np.random.default_rng(seed)
+    fits = np.zeros(len(table), bool)
+    owed = 0.0  # so that tasks of a few questions do not all round the same way
+    for task in random.permutation(len(table.tasks)):
+        rows = random.permutation(np.flatnonzero(table.task == task))
+        owed += FIT_SHARE * len(rows)
+        take = min(len(rows), round(owed))
+        fits[rows[:take]] = True
+        owed -= take
+    return table.take(fits), table.take(~fits)
+
+
+def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:
+    """Return p_correct of every row, shape (n,)."""
+    return calibrator(head(table.matrix(head.inputs)))
+
+
+def advice_of(certificate: Certificate, table: Table) -> str:
+    """Return what a person should do about the result, in a sentence or two."""
+    if not certificate.feasible:
+        more = f" About {certificate.needed:,} questions would be needed." if certificate.needed else ""
+        return (
+            f"DO NOT CASCADE yet: {certificate.reason}. The device is wrong on {1 - table.y.mean():.0%} of these "
+            f"questions.{more} Until then every question goes to the cloud."
+        )
+    if certificate.promise != "selective" and certificate.share_kept >= 0.995:
+        return "No cloud is needed: the device alone keeps the promise on questions like these."
+    if certificate.share_kept < BREAK_EVEN:
+        return (
+            f"DO NOT CASCADE: only {certificate.share_kept:.1%} of the answers can be kept, which does not pay for the "
+            "local attempts at the rest, unless such an attempt costs less than that share of a cloud call."
+        )
+    return (
+        f"{certificate.share_kept:.0%} of the answers can be kept. That pays where a local attempt costs less than "
+        f"{certificate.share_kept:.0%} of a cloud call."
+    )
+
+
+def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
+    """Return how good the estimate is on questions that it has not seen, with 95 % bootstrap intervals."""
+    y, task = table.y, table.task
+    boot = partial(bootstrap, groups=task, repeats=REPEATS)
+    found: dict[str, Interval | float] = {
+        "accuracy": boot(lambda p, y: float(y.mean()), p, y),
+        "auroc": boot(auroc, p, y),
+        "auroc_within_tasks": boot(macro_auroc, p, y, task),
+        "prr": boot(prr, p, y),
+        "smooth_ece": boot(smooth_ece, p, y),
+        "ece_10_bins": boot(ece, p, y),
+        "brier": boot(brier, p, y),
+    }
+    if not np.isnan(table.cloud).any():
+        found["cloud_accuracy"] = float(table.cloud.mean())
+        found["deferral_area"] = boot(deferral_area, p, table.local, table.cloud)
+    for epsilon in (0.01, 0.02, 0.05):
+        found[f"share_kept_at_{epsilon:g}"] = float(share_kept(p, table.loss, epsilon))
+        found[f"oracle_share_at_{epsilon:g}"] = float(oracle_share(table.loss, epsilon))
+    return {name: _plain(value) for name, value in found.items()} | {
+        "baselines": {name: _plain(boot(macro_auroc, baseline(table, name), y, task)) for name in BASELINES}
+    }
+
+
+def baseline(table: Table, name: str) -> Vector:
+    """Return a signal as an estimate: higher is surer, shape (n,)."""
+    sign = -1.0 if name in RISING_RISK else 1.0
+    return sign * np.array([row.signals[name] for row in table.attempts])
+
+
+def held_out(p: Vector, table: Table) -> HeldOut:
+    """Return the certificate's own questions as columns, rounded."""
+
+    def column(values: NDArray[np.float64], digits: int = 4) -> tuple[float, ...]:
+        return tuple(round(float(value), digits) for value in values)
+
+    known = not np.isnan(table.cloud).any()
+    return HeldOut(
+        task=tuple(int(task) for task in table.task),
+        p=column(p),
+        local=column(table.local),
+        cloud=column(table.cloud) if known else None,
+        loss=column(table.loss),
+        seconds=column(np.array([row.draft.timings.total_s for row in table.attempts])),
+        baselines={name: column(baseline(table, name)) for name in BASELINES},
+    )
+
+
+def _plain(value: Interval | float) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return {"value": value.value, "low": value.low, "high": value.high}
+
+
+def _head_part(choice: Choice, head: Head, onnx: bytes) -> HeadPart:
+    linear = isinstance(head, LinearHead)
+    return HeadPart(
+        name=choice.name,
+        kind="linear" if linear else "onnx",
+        signals=head.inputs.signals,
+        hidden=head.inputs.hidden,
+        width=head.inputs.width,
+        weights=tuple(head.weights.tolist()) if isinstance(head, LinearHead) else (),
+        intercept=head.intercept if isinstance(head, LinearHead) else 0.0,
+        sha256=hashlib.sha256(onnx).hexdigest(),
+    )
+
+
+def _gate_part(gate: gating.Gate, result: gating.Measured) -> GatePart:
+    inputs = gate.head.inputs
+    return GatePart(
+        at=gate.at,
+        signals=inputs.signals,
+        hidden=inputs.hidden,
+        width=inputs.width,
+        weights=tuple(gate.head.weights.tolist()),
+        intercept=gate.head.intercept,
+        stop_below=gate.stop_below,
+        stops=result.stops,
+        tokens_saved=result.tokens_saved,
+        false_alarms=result.false_alarms,
+    )

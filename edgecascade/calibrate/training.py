@@ -1,0 +1,178 @@
+"""Heads fitted with scikit-learn: the candidates, from plain to rich, and how each is written as ONNX.
+
+    token_probability   logistic regression on mean, sum and least token log-probability
+    compact             the same on these, the largest entropy, the first margin and the second look
+    linear              the same on every signal
+    hidden              the same on every signal and the principal components of the hidden states
+    trees               gradient-boosted trees on every signal
+
+Each candidate chooses its own strength of regularisation by cross-validation inside the rows that it is given. A head
+on hidden states is folded back onto the states themselves, so that it stays linear and runs in numpy.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgecascade.calibrate.table import Table
+from edgecascade.heads import Head, Inputs, LinearHead, Matrix, Vector
+from edgecascade.signals import SIGNALS
+
+STRENGTHS = (0.003, 0.03, 0.3)
+"""scikit-learn's C for standardised inputs: the smaller, the stronger the penalty."""
+COMPONENTS = 48
+INNER_FOLDS = 4
+PLAIN = ("mean_logprob", "sum_logprob", "min_logprob")
+COMPACT = (*PLAIN, "max_entropy", "first_margin", "second_look", "looked_again")
+
+
+@dataclass(frozen=True, slots=True)
+class TreesHead:
+    """Gradient-boosted trees, before they are written as ONNX; float32 inputs, as there."""
+
+    inputs: Inputs
+    model: Any
+
+    def __call__(self, matrix: Matrix) -> Vector:
+        """Return the logits, shape (rows,)."""
+        logits: Vector = self.model.decision_function(matrix.astype(np.float32))
+        return logits
+
+
+Candidate = Callable[[Table], Head]
+
+
+def token_probability(table: Table) -> Head:
+    """Return logistic regression on three classical signals."""
+    return _on(table, Inputs(PLAIN))
+
+
+def compact(table: Table) -> Head:
+    """Return logistic regression on a few signals of different kinds."""
+    return _on(table, Inputs(COMPACT))
+
+
+def linear(table: Table) -> Head:
+    """Return logistic regression on every signal."""
+    return _on(table, Inputs(tuple(SIGNALS)))
+
+
+def hidden(table: Table) -> Head:
+    """Return logistic regression on every signal and the hidden states' principal components."""
+    state = table.attempts[0].draft.hidden
+    width = len(state.prompt) if state else 0
+    return _on(table, Inputs(tuple(SIGNALS), ("prompt", "answer"), width))
+
+
+def trees(table: Table) -> Head:
+    """Return gradient-boosted trees on every signal."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    inputs = Inputs(tuple(SIGNALS))
+    model = GradientBoostingClassifier(
+        n_estimators=120, learning_rate=0.06, max_depth=3, subsample=0.5, max_features="sqrt",
+        min_samples_leaf=max(5, len(table) // 100), random_state=0,
+    )  # fmt: skip
+    model.fit(table.matrix(inputs).astype(np.float32), table.y)
+    return TreesHead(inputs, model)
+
+
+CANDIDATES: dict[str, Candidate] = {
+    "token_probability": token_probability,
+    "compact": compact,
+    "linear": linear,
+    "hidden": hidden,
+    "trees": trees,
+}
+"""From plain to rich: a later one must earn its place against the best of the earlier ones."""
+
+
+def _on(table: Table, inputs: Inputs) -> LinearHead:
+    return logistic_head(table.matrix(inputs), table.y, inputs)
+
+
+def logistic_head(matrix: Matrix, y: Vector, inputs: Inputs) -> LinearHead:
+    """Return the penalised logistic regression whose strength cross-validates best."""
+    features, unfold = _standardised(matrix, len(inputs.signals))
+    weights, intercept = _logistic(features, y, _best_strength(features, y))
+    return LinearHead(inputs, *unfold(weights, intercept))
+
+
+Unfold = Callable[[Vector, float], tuple[Vector, float]]
+
+
+def _standardised(matrix: Matrix, signals: int) -> tuple[Matrix, Unfold]:
+    """Return standardised signals and principal components, and what folds weights on them back onto the inputs."""
+    plain, states = matrix[:, :signals], matrix[:, signals:]
+    mean, scale = plain.mean(0), plain.std(0)
+    scale[scale < 1e-9] = np.inf  # a signal that never changes says nothing
+    features = (plain - mean) / scale
+    if not states.shape[1]:
+        return features, lambda weights, intercept: (weights / scale, float(intercept - weights @ (mean / scale)))
+    middle = states.mean(0)
+    basis = _components(states - middle, min(COMPONENTS, len(matrix) // 8))
+    projected = (states - middle) @ basis
+    spread = projected.std(0) + 1e-9
+
+    def unfold(weights: Vector, intercept: float) -> tuple[Vector, float]:
+        own, rest = weights[:signals] / scale, basis @ (weights[signals:] / spread)
+        return np.concatenate([own, rest]), float(intercept - own @ np.where(np.isinf(scale), 0, mean) - rest @ middle)
+
+    return np.hstack([features, projected / spread]), unfold
+
+
+def _components(centred: Matrix, count: int) -> Matrix:
+    """Return the first principal directions, shape (width, count)."""
+    from sklearn.utils.extmath import randomized_svd
+
+    _, _, directions = randomized_svd(centred, n_components=count, random_state=0)
+    basis: Matrix = directions.T
+    return basis
+
+
+def _best_strength(features: Matrix, y: Vector) -> float:
+    """Return the strength with the least log-loss in stratified cross-validation."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(INNER_FOLDS, int(min(y.sum(), len(y) - y.sum())))
+    if folds < 2:
+        return STRENGTHS[0]
+    losses = np.zeros(len(STRENGTHS))
+    for rest, held in StratifiedKFold(folds, shuffle=True, random_state=0).split(features, y):
+        for number, strength in enumerate(STRENGTHS):
+            weights, intercept = _logistic(features[rest], y[rest], strength)
+            logits = features[held] @ weights + intercept
+            losses[number] += np.logaddexp(0, -logits * (2 * y[held] - 1)).sum()
+    return STRENGTHS[int(losses.argmin())]
+
+
+def _logistic(features: Matrix, y: Vector, strength: float) -> tuple[Vector, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that stops at its last iteration is as good as any here
+        model = LogisticRegression(C=strength, max_iter=500).fit(features, y)
+    return model.coef_[0].astype(np.float64), float(model.intercept_[0])
+
+
+def onnx_of(head: Head) -> bytes:
+    """Return a head as an ONNX file: its last output is the logit, shape (rows, 1)."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    columns = len(head.inputs)
+    if isinstance(head, TreesHead):
+        kind, model = FloatTensorType([None, columns]), head.model
+    else:
+        assert isinstance(head, LinearHead)
+        from sklearn.linear_model import LogisticRegression
+
+        kind, model = DoubleTensorType([None, columns]), LogisticRegression()
+        model.coef_, model.intercept_ = head.weights[None, :], np.array([head.intercept])
+        model.classes_, model.n_features_in_ = np.array([0, 1]), columns
+    options = {id(model): {"zipmap": False, "raw_scores": True}}
+    content: bytes = convert_sklearn(model, initial_types=[("inputs", kind)], options=options).SerializeToString()
+    return content

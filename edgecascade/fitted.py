@@ -1,0 +1,129 @@
+"""A fitted file at work: draft to p_correct, with the promise that holds for it here.
+
+    draft ─▶ signals ─▶ head ─▶ calibrator ─▶ p_correct ≥ threshold?
+
+The same three functions ran when it was fitted. Whether the file holds here is ``identity.verdict``: fresh, with its
+promise; stale, with p_correct but no promise; refused, with neither.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgecascade.calibrators import calibrator_from_json
+from edgecascade.errors import FittedFileError
+from edgecascade.guarantees.certificate import Certificate
+from edgecascade.heads import Head, Inputs, LinearHead, OnnxHead
+from edgecascade.identity import Identity, Verdict, verdict
+from edgecascade.records import Calibration, Draft, Estimate
+from edgecascade.signals import SIGNALS, signals
+from edgecascade.store.fitted_files import FittedFile, fitted_files, onnx_beside, read_fitted, user_fitted
+from edgecascade.store.paths import Folders
+
+
+class Fitted:
+    """A fitted file, read and checked once; ``estimate`` may be called from several threads."""
+
+    def __init__(self, path: Path, *, onnx: bool = False) -> None:
+        """Read the file; ``onnx`` runs a linear head by onnxruntime as well. Raises FittedFileError."""
+        self.path = path
+        self.file = read_fitted(path)
+        self.head = head_of(self.file, path, onnx=onnx)
+        self.calibrator = calibrator_from_json(self.file.calibrator)
+        self._certificates = {
+            certificate.epsilon: certificate for certificate in map(Certificate.from_json, self.file.certificates)
+        }
+
+    @property
+    def wants_hidden(self) -> bool:
+        """Whether drafts must be written with their hidden states."""
+        return bool(self.head.inputs.hidden)
+
+    def certificate(self, epsilon: float | None = None) -> Certificate:
+        """Return the certificate of a risk on the ladder, the file's own unless named; FittedFileError for another."""
+        wanted = self.file.epsilon if epsilon is None else epsilon
+        if wanted not in self._certificates:
+            ladder = ", ".join(f"{known:g}" for known in self._certificates)
+            raise FittedFileError(
+                f"no certificate for epsilon {wanted:g}: found {ladder}; "
+                "choose one of them, or fit again with --epsilon"
+            )
+        return self._certificates[wanted]
+
+    def p_correct(self, draft: Draft, measured: Mapping[str, float] | None = None) -> float:
+        """Return the calibrated probability, 0 to 1, that a draft is right; ``measured`` are its signals, if known.
+
+        A draft without tokens is not right.
+        """
+        if not draft.tokens:
+            return 0.0
+        row = self.head.inputs.vector(signals(draft) if measured is None else measured, draft.hidden)
+        return float(self.calibrator(float(self.head(row[None, :])[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """A fitted file with the verdict on the engine at hand: found out once, used for every answer."""
+
+    fitted: Fitted
+    holds: Verdict
+
+    @classmethod
+    def of(cls, fitted: Fitted, here: Identity) -> "Judging":
+        """Return the file with what ``identity.verdict`` says of it here."""
+        return cls(fitted, verdict(fitted.file.identity, here))
+
+    @property
+    def wants_hidden(self) -> bool:
+        """Whether drafts must be written with their hidden states."""
+        return self.holds.state != "refused" and self.fitted.wants_hidden
+
+    def judge(
+        self, draft: Draft, measured: Mapping[str, float] | None = None, *, epsilon: float | None = None
+    ) -> Estimate:
+        """Return what the file says of a draft; FittedFileError for an epsilon that is not on its ladder."""
+        file, (state, reason) = self.fitted.file, (self.holds.state, self.holds.reason)
+        certificate = self.fitted.certificate(epsilon)
+        if state == "refused":
+            return Estimate(None, None, None, Calibration(file.id, state, reason))
+        p = self.fitted.p_correct(draft, measured)
+        if state == "stale":
+            return Estimate(p, None, None, Calibration(file.id, state, reason))
+        if not certificate.feasible:
+            return Estimate(p, None, None, Calibration(file.id, state, f"nothing certified: {certificate.reason}"))
+        return Estimate(
+            p, certificate.threshold, certificate.sentence(file.created), Calibration(file.id, state, reason)
+        )
+
+
+def head_of(file: FittedFile, path: Path, *, onnx: bool) -> Head:
+    """Return a fitted file's head; the ONNX file is only opened where it is run."""
+    part = file.head
+    inputs = Inputs(part.signals, part.hidden, part.width)
+    unknown = sorted(set(part.signals) - set(SIGNALS))
+    if unknown:
+        raise FittedFileError(
+            f"{path} looks at signals that this version does not have: found {', '.join(unknown)}; "
+            "install the version that fitted it, or fit again"
+        )
+    if part.kind == "linear" and not onnx:
+        return LinearHead(inputs, np.array(part.weights), part.intercept)
+    return OnnxHead(onnx_beside(path), inputs, sha256=part.sha256)
+
+
+def find_fitted(here: Identity, folders: Folders, *, explicit: Path | None = None) -> Fitted | None:
+    """Return the fitted file for an engine: the one that is named, else the user's own, else a shipped one.
+
+    Of those not named, one that holds here; failing that, one of the same model that is refused for how it is run, so
+    that the reason can be told; None where there is none.
+    """
+    if explicit:
+        return Fitted(explicit)
+    known = [path for path in (user_fitted(folders, here.sha256), *fitted_files(folders)) if path.is_file()]
+    order = {"fresh": 0, "stale": 1, "refused": 2}
+    files = [(path, read_fitted(path)) for path in known]
+    same = [(path, file) for path, file in files if file.identity.family == here.family]
+    best = min(same, key=lambda found: order[verdict(found[1].identity, here).state], default=None)
+    return Fitted(best[0]) if best else None

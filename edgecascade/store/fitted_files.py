@@ -1,0 +1,164 @@
+"""Fitted files: everything that a fit found out, in one JSON beside one ONNX file.
+
+    NAME.json   identity, head, calibrator, certificates, gates, references for drift, metrics, held-out predictions
+    NAME.onnx   the head again; its sha256 stands in the JSON
+
+Look-up order: an explicit path, the user's folder, the shipped ones.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edgecascade.errors import FittedFileError
+from edgecascade.identity import Identity
+from edgecascade.store.files import write_bytes, write_whole
+from edgecascade.store.paths import Folders, shipped
+
+SCHEMA = "edgecascade.fitted/1"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HeadPart(_Strict):
+    """Which head, and what it looks at; ``weights`` only where it is linear."""
+
+    name: str
+    kind: Literal["linear", "onnx"]
+    signals: tuple[str, ...] = Field(min_length=1)
+    hidden: tuple[Literal["prompt", "answer"], ...] = ()
+    width: int = Field(default=0, ge=0)
+    weights: tuple[float, ...] = ()
+    intercept: float = Field(default=0.0, allow_inf_nan=False)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        wanted = len(self.signals) + len(self.hidden) * self.width
+        if self.kind == "linear" and len(self.weights) != wanted:
+            raise ValueError(f"{wanted} weights, one for each input")
+        return self
+
+
+class GatePart(_Strict):
+    """A linear look at an unfinished answer: stop it where the logit is below ``stop_below``.
+
+    at            tokens written when it looks; 1 is right after the prompt was read
+    stops         share of answers that it stops            false_alarms  of those that would have been kept: rate,
+    tokens_saved  share of all tokens that it saves                       low, high (95 %)
+    """
+
+    at: int = Field(ge=1)
+    signals: tuple[str, ...]
+    hidden: tuple[Literal["prompt", "answer"], ...] = ()
+    width: int = 0
+    weights: tuple[float, ...]
+    intercept: float
+    stop_below: float
+    stops: float
+    tokens_saved: float
+    false_alarms: tuple[float, float, float]
+
+
+class HeldOut(_Strict):
+    """The certificate's own questions, for the report: a column each."""
+
+    task: tuple[int, ...]
+    p: tuple[float, ...]
+    local: tuple[float, ...]
+    cloud: tuple[float, ...] | None
+    loss: tuple[float, ...]
+    seconds: tuple[float, ...]
+    baselines: dict[str, tuple[float, ...]]
+
+
+class FittedFile(_Strict):
+    """The whole file.
+
+    verdict       "certified", or "infeasible": nothing can be promised and nothing is kept
+    advice        what a person should do about it, "DO NOT CASCADE ..." among it
+    certificates  of the complete answer's estimate alone, a ladder of epsilons; ``composed``: behind the gates
+    """
+
+    schema_: Literal["edgecascade.fitted/1"] = Field(default="edgecascade.fitted/1", alias="schema")
+    id: str
+    created: str
+    identity: Identity
+    system: str | None
+    cloud: str | None
+    promise: Literal["regret", "selective", "agreement"]
+    epsilon: float = Field(gt=0, lt=1)
+    delta: float = Field(gt=0, lt=1)
+    verdict: Literal["certified", "infeasible"]
+    advice: str
+    head: HeadPart
+    calibrator: dict[str, Any]
+    certificates: tuple[dict[str, Any], ...]
+    composed: tuple[dict[str, Any], ...]
+    gates: tuple[GatePart, ...]
+    reference: dict[str, Any]
+    fingerprint: tuple[tuple[int, float], ...]
+    tasks: tuple[str, ...]
+    selection: dict[str, Any]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+    held_out: HeldOut
+
+    def digest(self) -> str:
+        """Return the id that belongs to the content."""
+        content = self.model_dump(mode="json", by_alias=True, exclude={"id"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_fitted(path: Path, file: FittedFile, onnx: bytes) -> None:
+    """Write both files, the head first; each is complete when it is visible."""
+    write_bytes(onnx_beside(path), onnx)
+    write_whole(path, file.model_dump_json(by_alias=True, indent=None) + "\n")
+
+
+def onnx_beside(path: Path) -> Path:
+    """Return where the head of a fitted file lies."""
+    return path.with_suffix(".onnx")
+
+
+def read_fitted(path: Path) -> FittedFile:
+    """Return a fitted file; FittedFileError for one that is damaged, changed by hand, or of another schema."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text)
+    except OSError as error:
+        raise FittedFileError(f"{path} cannot be read: {error.strerror or error}; wanted a fitted file") from error
+    except ValueError as error:
+        raise FittedFileError(f"{path} is no fitted file: {error}; wanted JSON by `calibrate fit`") from error
+    found = raw.get("schema") if isinstance(raw, dict) else None
+    if found != SCHEMA:
+        raise FittedFileError(f"{path} has another schema: found {found!r}, wanted {SCHEMA!r}; fit again")
+    try:
+        file = FittedFile.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise FittedFileError(f"{path} is damaged: {place}: {problem['msg']}; restore it, or fit again") from error
+    if file.id != file.digest():
+        raise FittedFileError(
+            f"{path} was changed after it was fitted: found content {file.digest()}, wanted {file.id}; "
+            "restore it, or fit again"
+        )
+    return file
+
+
+def user_fitted(folders: Folders, sha256: str) -> Path:
+    """Return where this user's fitted file for a model file lies."""
+    return folders.data / "fitted" / f"{sha256[:16]}.json"
+
+
+def fitted_files(folders: Folders) -> Iterator[Path]:
+    """Yield the user's fitted files, then the shipped ones."""
+    for folder in (folders.data / "fitted", shipped("calibration/fitted")):
+        yield from sorted(folder.glob("*.json"))
