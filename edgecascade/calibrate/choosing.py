@@ -3,8 +3,10 @@
     in domain      stratified folds: every row is scored by a head that never saw it
     out of domain  whole tasks are left out: every row is scored by a head that never saw its task
 
-A richer head replaces a plainer one where its gain in macro-averaged within-task AUROC has a paired bootstrap interval
-above 0 in both. Probes that look good in their own domain only are thus left out.
+A richer head is kept where its gain over the plain one, token probabilities, in macro-averaged within-task AUROC has a
+paired bootstrap interval above 0 in both. Probes that only know their own domain are thus left out. Of those kept, a
+later one is used where its AUROC over all rows in domain, which decides how much can be kept, beats the earlier ones',
+again with an interval above 0.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from edgecascade.calibrate.table import Table
 from edgecascade.calibrate.training import CANDIDATES, Candidate
 from edgecascade.calibrators import CALIBRATORS, Calibrator
 from edgecascade.heads import Vector
-from edgecascade.metrics import Interval, bootstrap, macro_auroc, nll, paired_gain
+from edgecascade.metrics import Interval, auroc, bootstrap, macro_auroc, nll, paired_gain
 
 OUTER_FOLDS = 5
 TASK_GROUPS = 5
@@ -36,8 +38,8 @@ class Trial:
     """How a candidate did.
 
     in_domain, out_of_domain   macro-averaged within-task AUROC
-    gain_in, gain_out          over the best plainer candidate; None for the first, and where there is one task only
-    kept                       whether it replaced that one
+    gain_in, gain_out          over the plain head; None for itself, and out of domain where there is one task only
+    kept                       whether it earns its place
     """
 
     name: str
@@ -64,46 +66,38 @@ class Choice:
 
 def choose_head(table: Table, *, say: Say = lambda line: None) -> Choice:
     """Return the richest head that earns its place."""
-    chosen: Choice | None = None
-    chosen_out: Vector | None = None
-    trials: list[Trial] = []
     several = len(np.unique(table.task)) > 1
     rows = (table.y, table.task)
 
-    def auroc(logits: Vector) -> Interval:
+    def within(logits: Vector) -> Interval:
         return bootstrap(macro_auroc, logits, *rows, groups=table.task, repeats=REPEATS)
 
     def gain(logits: Vector, others: Vector) -> Interval:
         return paired_gain(macro_auroc, logits, others, *rows, groups=table.task, repeats=REPEATS)
 
-    for name, candidate in CANDIDATES.items():
-        if name == "hidden" and not table.has_hidden:
+    def pooled_gain(logits: Vector, others: Vector) -> Interval:
+        return paired_gain(auroc, logits, others, table.y, groups=table.task, repeats=REPEATS)
+
+    trials: list[Trial] = []
+    tried: list[tuple[Vector, Vector | None]] = []
+    name, logits = "", np.zeros(len(table))
+    for other, candidate in CANDIDATES.items():
+        if other == "hidden" and not table.has_hidden:
             continue
-        say(f"head: {name}")
-        logits = crossed(table, candidate, folds(table))
-        out = crossed(table, candidate, task_folds(table)) if several else None
-        gain_in = gain_out = None
-        kept = chosen is None
-        if chosen is not None:
-            gain_in = gain(logits, chosen.logits)
-            kept = gain_in.low > 0
-            if out is not None and chosen_out is not None:
-                gain_out = gain(out, chosen_out)
-                kept = kept and gain_out.low > 0
-        trials.append(
-            Trial(
-                name,
-                auroc(logits),
-                None if out is None else auroc(out),
-                gain_in,
-                gain_out,
-                kept,
-            )
-        )
-        if kept:
-            chosen, chosen_out = Choice(name, candidate, logits, ()), out
-    assert chosen is not None
-    return Choice(chosen.name, chosen.candidate, chosen.logits, tuple(trials))
+        say(f"head: {other}")
+        own, out = crossed(table, candidate, folds(table)), None
+        if several:
+            out = crossed(table, candidate, task_folds(table))
+        tried.append((own, out))
+        plain, plain_out = tried[0]
+        first = len(tried) == 1
+        gain_in = None if first else gain(own, plain)
+        gain_out = None if first or out is None or plain_out is None else gain(out, plain_out)
+        kept = gain_in is None or (gain_in.low > 0 and (gain_out is None or gain_out.low > 0))
+        trials.append(Trial(other, within(own), None if out is None else within(out), gain_in, gain_out, kept))
+        if first or (kept and pooled_gain(own, logits).low > 0):
+            name, logits = other, own
+    return Choice(name, CANDIDATES[name], logits, tuple(trials))
 
 
 def choose_calibrator(logits: Vector, y: Vector) -> tuple[str, Calibrator, dict[str, float]]:

@@ -2,8 +2,8 @@
 
     token_probability   logistic regression on mean, sum and least token log-probability
     compact             the same on these, the largest entropy, the first margin and the second look
-    linear              the same on every signal
-    hidden              the same on every signal and the principal components of the hidden states
+    linear              the mean of compact and of the same on every signal
+    hidden              the mean of these and of the same on every signal and the hidden states' principal components
     trees               gradient-boosted trees on every signal
 
 Each candidate chooses its own strength of regularisation by cross-validation inside the rows that it is given. A head
@@ -11,7 +11,7 @@ on hidden states is folded back onto the states themselves, so that it stays lin
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,15 +56,17 @@ def compact(table: Table) -> Head:
 
 
 def linear(table: Table) -> Head:
-    """Return logistic regression on every signal."""
-    return _on(table, Inputs(tuple(SIGNALS)))
+    """Return the mean of the compact head and one on every signal: the first steadies the second on new tasks."""
+    everything = Inputs(tuple(SIGNALS))
+    return _mean([_on(table, Inputs(COMPACT)), _on(table, everything)], everything)
 
 
 def hidden(table: Table) -> Head:
-    """Return logistic regression on every signal and the hidden states' principal components."""
+    """Return the mean of the compact head, one on every signal, and one on the hidden states besides."""
     state = table.attempts[0].draft.hidden
     width = len(state.prompt) if state else 0
-    return _on(table, Inputs(tuple(SIGNALS), ("prompt", "answer"), width))
+    everything = Inputs(tuple(SIGNALS), ("prompt", "answer"), width)
+    return _mean([_on(table, Inputs(COMPACT)), _on(table, Inputs(tuple(SIGNALS))), _on(table, everything)], everything)
 
 
 def trees(table: Table) -> Head:
@@ -92,6 +94,17 @@ CANDIDATES: dict[str, Candidate] = {
 
 def _on(table: Table, inputs: Inputs) -> LinearHead:
     return logistic_head(table.matrix(inputs), table.y, inputs)
+
+
+def _mean(heads: Sequence[LinearHead], inputs: Inputs) -> LinearHead:
+    """Return the mean of linear heads as one, on inputs that hold all of theirs."""
+    weights = np.zeros(len(inputs))
+    for head in heads:
+        places = [inputs.signals.index(name) for name in head.inputs.signals]
+        if head.inputs.hidden:
+            places += range(len(inputs.signals), len(inputs))
+        weights[places] += head.weights / len(heads)
+    return LinearHead(inputs, weights, sum(head.intercept for head in heads) / len(heads))
 
 
 def logistic_head(matrix: Matrix, y: Vector, inputs: Inputs) -> LinearHead:
