@@ -65,15 +65,14 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """A fitted file with the verdict on the engine at hand: found out once, used for every answer."""
+    """A fitted file with the verdict on the engine at hand: found out once, used for every answer.
+
+    stricter  what is added to the certified threshold, at least 0
+    """
 
     fitted: Fitted
     holds: Verdict
-
-    @classmethod
-    def of(cls, fitted: Fitted, here: Identity) -> "Judging":
-        """Return the file with what ``identity.verdict`` says of it here."""
-        return cls(fitted, verdict(fitted.file.identity, here))
+    stricter: float = 0.0
 
     @property
     def wants_hidden(self) -> bool:

@@ -117,8 +117,8 @@ def choose_calibrator(logits: Vector, y: Vector) -> tuple[str, Calibrator, dict[
 
 
 def crossed(table: Table, candidate: Candidate, parts: Iterator[Fold]) -> Vector:
-    """Return each row's logit by a head fitted on the other folds."""
-    logits = np.empty(len(table))
+    """Return each row's logit by a head fitted on the other folds; 0 for a row that no fold holds out."""
+    logits = np.zeros(len(table))
     for rest, held in parts:
         head, own = candidate(table.take(rest)), table.take(held)
         logits[held] = head(own.matrix(head.inputs))
@@ -136,7 +136,9 @@ def task_folds(table: Table) -> Iterator[Fold]:
 
     rows = np.arange(len(table))
     count = min(TASK_GROUPS, len(np.unique(table.task)))
-    yield from GroupKFold(count).split(rows, groups=table.task)
+    for rest, held in GroupKFold(count).split(rows, groups=table.task):
+        if len(np.unique(table.y[rest])) > 1:
+            yield rest, held
 
 
 def _stratified(y: Vector, count: int) -> Iterator[Fold]:

@@ -25,6 +25,7 @@ from edgecascade.calibrate.choosing import Choice, Say, choose_calibrator, choos
 from edgecascade.calibrate.table import Promise, Table, table_of
 from edgecascade.calibrate.training import onnx_of
 from edgecascade.calibrators import Calibrator
+from edgecascade.errors import AttemptsError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.guarantees.ladder import EPSILONS, certify_ladder
 from edgecascade.heads import Head, LinearHead, Vector
@@ -46,6 +47,8 @@ from edgecascade.store.attempts import Attempts
 from edgecascade.store.fitted_files import FittedFile, GatePart, HeadPart, HeldOut
 
 FIT_SHARE = 0.4
+FEWEST_OF_A_KIND = 2
+"""Right answers, and wrong ones, among those to fit on: one on each side of a fold."""
 REPEATS = 400
 BREAK_EVEN = 0.05
 """A cascade that keeps a smaller share pays for the local attempts more than it saves."""
@@ -80,6 +83,7 @@ def fit(
     """
     table = table_of(attempts, promise)
     fitting, certifying = split(table, seed)
+    _check_both_kinds(fitting)
     choice = choose_head(fitting, say=say)
     say("calibrator")
     calibrator_name, calibrator, losses = choose_calibrator(choice.logits, fitting.y)
@@ -154,6 +158,16 @@ def split(table: Table, seed: int) -> tuple[Table, Table]:
         fits[rows[:take]] = True
         owed -= take
     return table.take(fits), table.take(~fits)
+
+
+def _check_both_kinds(table: Table) -> None:
+    right = int(table.y.sum())
+    for found, kind, add in ((right, "right", "easier"), (len(table) - right, "wrong", "harder")):
+        if found < FEWEST_OF_A_KIND:
+            raise AttemptsError(
+                f"too few {kind} answers to learn from: found {found} among the {len(table)} to fit on, wanted at least "
+                f"{FEWEST_OF_A_KIND}; add {add} questions"
+            )
 
 
 def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:

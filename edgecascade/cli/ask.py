@@ -67,7 +67,7 @@ def ask(
     question_of(question, choices, sampling=chosen)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
         asked = question_of(question, choices, system=opened.system if system is None else system, sampling=chosen)
-        calibration = opened.calibration(chosen, fitted)
+        calibration, watch = opened.calibration(chosen, fitted) or (None, None)
         streaming = not (as_json or no_stream)
         draft = evidence.draft(
             opened.engine,
@@ -82,6 +82,8 @@ def ask(
             drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
         judge = partial(calibration.judge, epsilon=epsilon) if calibration else None
         answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
+        if watch and answer.p_correct is not None and not cancel.is_set():
+            watch.saw(answer.p_correct)
         _print(answer, as_json=as_json, streamed=streaming)
         if cancel.is_set():
             raise KeyboardInterrupt

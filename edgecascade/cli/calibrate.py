@@ -1,25 +1,84 @@
 """``edgecascade calibrate``: make p_correct true for a model on this device, and say what may be promised."""
 
+import json
 import os
-import time
+import sys
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import engine_options, settings_of
+from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter
+from edgecascade.cli.steps import collect_into, fit_into, questions_in, report_into, say_fitted
 
+if TYPE_CHECKING:
+    from edgecascade.guarantees.certificate import Promise
+
+NOT_FRESH = 4
 IN = click.Path(exists=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the record itself.")
 
 
-@click.group()
-def calibrate() -> None:
-    """Collect graded answers, fit p_correct to them, and see what can be promised."""
+promise_options = options_as(
+    "promised",
+    (
+        click.option("--promise", type=click.Choice(["regret", "selective", "agreement"]), help="What is promised."),
+        click.option("--epsilon", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="The risk allowed."),
+        click.option(
+            "--delta",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            help="How often a fit may miss its promise. [default: 0.1]",
+        ),
+    ),
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--recipe", default="default", show_default=True, help="What to do: default, quick, cloud, or a TOML.")
+@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
+@click.option("--cloud", metavar="SPEC", help="Ask this cloud too: openai:MODEL, or an address with #MODEL behind it.")
+@click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Where the attempts and the report go.")
+@click.option("--open", "show", is_flag=True, help="Show the report in a browser.")
+@engine_options
+@click.pass_context
+def calibrate(
+    context: click.Context,
+    recipe: str,
+    model: str | None,
+    cloud: str | None,
+    work: Path | None,
+    show: bool,
+    engine: dict[str, Any],
+) -> None:
+    """Make p_correct true for a model on this device, and see what can be promised.
+
+    Alone it collects, fits and reports by a recipe, and puts the fitted file where `ask` finds it. It may be stopped at
+    any moment; the same command goes on.
+    """
+    if context.invoked_subcommand:
+        return
+    from edgecascade.errors import QuestionFileError
+    from edgecascade.store.fitted_files import user_fitted
+    from edgecascade.store.paths import Folders
+    from edgecascade.store.recipes import find_recipe
+
+    folders = Folders.of(os.environ)
+    chosen = find_recipe(recipe, folders)
+    if (chosen.promise == "selective") == bool(cloud):
+        wanted = "no cloud" if cloud else "a cloud, with --cloud"
+        raise QuestionFileError(f"recipe {recipe!r} promises {chosen.promise}: it wants {wanted}; see --recipe")
+    file = questions_in(chosen.source)
+    out = (work or folders.data / "calibrations" / f"{recipe}-{date.today()}") / "attempts.jsonl"
+    sha256 = collect_into(file, out, model=model, engine=engine, cloud=cloud, limit=chosen.limit).sha256
+    fitted = user_fitted(folders, sha256)
+    fit_into([out], chosen.promise, chosen.epsilon, chosen.delta, fitted)
+    report_into(fitted, out.with_name("report.html"), show=show)
 
 
 @calibrate.command()
@@ -57,51 +116,120 @@ def collect(
 
     May be killed at any moment and started again with the same --out.
     """
-    from contextlib import ExitStack
-    from datetime import date
-
-    from edgecascade.calibrate.collect import Progress, collect, part_of, questions_of
-    from edgecascade.cli.opening import open_model
-    from edgecascade.cloud.chat import ChatCloud, cloud_spec
-
     if cloud and cloud_column:
         raise click.UsageError("--cloud and --cloud-column both name the cloud's side; give one of them")
-    file = questions_of(source, form=form, columns=_pairs(columns), tasks=tasks)
-    for metric, count in file.left_out.items():
-        click.secho(f"note: {count} questions left out: {metric}", err=True, fg="yellow")
-    todo = part_of(file.questions, shard=shard, limit=limit)
-    with ExitStack() as open_now:
-        tier = open_now.enter_context(ChatCloud(cloud_spec(cloud, os.environ))) if cloud else None
-        opened = open_now.enter_context(open_model(model, settings_of(engine)))
-        show = open_now.enter_context(counter("questions"))
-
-        def tell(progress: Progress) -> None:
-            share = f"{progress.correct / made:.0%} right" if (made := progress.answered) else ""
-            show(progress.done, progress.total, share)
-
-        done = collect(
-            opened.engine,
-            todo,
-            out,
-            sha256=opened.sha256,
-            source=file.sha256,
-            today=date.today().isoformat(),
-            system=opened.system if system is None else system,
-            cloud=tier or cloud_column,
-            cloud_name=cloud or cloud_column,
-            shard=shard,
-            max_tokens=max_tokens,
-            tell=tell,
-            clock=time.monotonic,
-        )
-    if done.left_out:
-        click.secho(f"note: {done.left_out} questions are too long for the context", err=True, fg="yellow")
+    file = questions_in(source, form=form, columns=_pairs(columns), tasks=tasks)
+    collected = collect_into(
+        file,
+        out,
+        model=model,
+        engine=engine,
+        system=system,
+        cloud=cloud,
+        cloud_column=cloud_column,
+        limit=limit,
+        shard=shard,
+        max_tokens=max_tokens,
+    )
     if as_json:
-        import json
-
-        click.echo(json.dumps(done.as_json() | {"out": str(out)}))
+        click.echo(json.dumps(collected.progress.as_json() | {"out": str(out)}))
     else:
-        click.echo(f"{done.done} of {done.total} questions in {out}")
+        click.echo(f"{collected.progress.done} of {collected.progress.total} questions in {out}")
+
+
+@calibrate.command()
+@click.argument("attempts", nargs=-1, required=True, type=FILE)
+@click.option("--out", "-o", type=OUT, required=True, help="The merged file; must not exist yet.")
+def merge(attempts: tuple[Path, ...], out: Path) -> None:
+    """Put the ATTEMPTS of several shards into one file; two answers to one question are a conflict."""
+    from edgecascade.store.attempts import read_attempts, write_attempts
+
+    merged = read_attempts(attempts)
+    write_attempts(out, merged)
+    click.echo(f"{len(merged.rows)} attempts in {out}")
+
+
+@calibrate.command()
+@click.argument("attempts", nargs=-1, required=True, type=FILE)
+@promise_options
+@click.option("--out", "-o", type=OUT, required=True, help="The fitted file; its head lies beside it as .onnx.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws which attempts fit and which certify.")
+@as_json
+def fit(attempts: tuple[Path, ...], promised: dict[str, Any], out: Path, seed: int, as_json: bool) -> None:
+    """Fit p_correct to ATTEMPTS (one file, or shards), and certify what can be promised.
+
+    By default the promise is regret at 2 % where the cloud's side is known, else selective at 20 %. Nothing certified
+    is a result too: the fitted file then keeps no answer, and says what it would take.
+    """
+    from edgecascade.store.attempts import header_of
+
+    header = header_of(attempts[0])
+    promise: Promise = promised.get("promise") or ("regret" if header and header.cloud else "selective")
+    epsilon = promised.get("epsilon") or (0.2 if promise == "selective" else 0.02)
+    fit_into(attempts, promise, epsilon, promised.get("delta") or 0.1, out, seed=seed, as_json=as_json)
+
+
+@calibrate.command()
+@click.argument("fitted", type=FILE)
+@click.argument("attempts", nargs=-1, required=True, type=FILE)
+@click.option("--out", "-o", type=OUT, required=True, help="The new fitted file.")
+@as_json
+def refit(fitted: Path, attempts: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Move FITTED to another quantisation of its model, by 50 or more ATTEMPTS of that one."""
+    from edgecascade.calibrate.refit import refit
+    from edgecascade.fitted import Fitted
+    from edgecascade.store.attempts import read_attempts
+    from edgecascade.store.fitted_files import write_fitted
+
+    found = refit(Fitted(fitted), read_attempts(attempts), today=date.today().isoformat())
+    write_fitted(out, found.file, found.onnx)
+    say_fitted(found.file, out, as_json=as_json)
+
+
+@calibrate.command()
+@click.argument("fitted", type=FILE)
+@click.option("--out", "-o", type=OUT, help="The page. [default: beside FITTED, as .html]")
+@click.option("--open", "show", is_flag=True, help="Show it in a browser.")
+def report(fitted: Path, out: Path | None, show: bool) -> None:
+    """Write what FITTED knows as one page for people."""
+    report_into(fitted, out or fitted.with_suffix(".html"), show=show)
+
+
+@calibrate.command()
+@click.argument("fitted", type=FILE, required=False)
+@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
+@as_json
+@engine_options
+def check(fitted: Path | None, model: str | None, as_json: bool, engine: dict[str, Any]) -> None:
+    """Ask whether FITTED (or the one that `ask` would use) still holds on this device: exit code 0 if so, else 4.
+
+    Compares identities, asks 64 fixed prompts again, and looks at the drift of the estimates seen since.
+    """
+    from edgecascade.calibrate.check import check
+    from edgecascade.cli.opening import open_model
+    from edgecascade.errors import FittedFileError
+    from edgecascade.records import Sampling
+
+    with open_model(model, settings_of(engine)) as opened, counter("prompts") as show:
+        found = opened.calibration(Sampling(), fitted)
+        if found is None:
+            raise FittedFileError(
+                f"no fitted file for {opened.name}: found none, wanted one; run edgecascade calibrate"
+            )
+        judging, watch = found
+        result = check(
+            judging.fitted, opened.engine, opened.identity(Sampling()), watch, say=lambda done: show(done, 64)
+        )
+    if as_json:
+        click.echo(json.dumps(result.as_json()))
+    else:
+        apart = "not asked" if result.fingerprint is None else f"{result.fingerprint:.4f} nats apart"
+        click.echo(f"{result.verdict}: {result.reason}")
+        click.echo(f"  identity     {result.identity}: {result.identity_reason}")
+        click.echo(f"  fingerprint  {apart}")
+        click.echo(f"  drift        {result.drift}: PSI {result.psi:.3f} over {result.answers} answers")
+    if result.verdict != "fresh":
+        sys.exit(NOT_FRESH)
 
 
 def _pairs(columns: tuple[str, ...]) -> dict[str, str] | None:

@@ -14,9 +14,11 @@ from edgecascade.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from edgecascade.fitted import Judging
+    from edgecascade.identity import Identity
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.records import Sampling
+    from edgecascade.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,25 @@ class Opened:
     system: str | None
     sha256: str
 
-    def calibration(self, sampling: "Sampling", explicit: Path | None = None) -> "Judging | None":
-        """Return the fitted file for this model with this sampling, if there is one."""
-        from edgecascade.fitted import Judging, find_fitted
+    def identity(self, sampling: "Sampling") -> "Identity":
+        """Return what a calibration of this model with this sampling is bound to."""
         from edgecascade.local import identity_of
-        from edgecascade.store.paths import Folders
 
-        here = identity_of(self.engine, sampling, sha256=self.sha256)
-        fitted = find_fitted(here, Folders.of(os.environ), explicit=explicit)
-        return Judging.of(fitted, here) if fitted else None
+        return identity_of(self.engine, sampling, sha256=self.sha256)
+
+    def calibration(self, sampling: "Sampling", explicit: Path | None = None) -> "tuple[Judging, Watch] | None":
+        """Return the fitted file for this model with this sampling, and its monitors, if there is one."""
+        from edgecascade.fitted import Judging, find_fitted
+        from edgecascade.identity import verdict
+        from edgecascade.store.paths import Folders
+        from edgecascade.watch import Watch
+
+        here, folders = self.identity(sampling), Folders.of(os.environ)
+        fitted = find_fitted(here, folders, explicit=explicit)
+        if fitted is None:
+            return None
+        watch = Watch(fitted, folders)
+        return Judging(fitted, watch.verdict(verdict(fitted.file.identity, here)), watch.stricter), watch
 
 
 @contextmanager

@@ -1,0 +1,151 @@
+"""The steps of a calibration as the terminal sees them: progress, notes, results."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecascade.cli.options import settings_of
+from edgecascade.cli.progress import counter
+
+if TYPE_CHECKING:
+    from edgecascade.calibrate.collect import Progress
+    from edgecascade.guarantees.certificate import Promise
+    from edgecascade.store.fitted_files import FittedFile
+    from edgecascade.store.questions import QuestionFile
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection did, and of which model file."""
+
+    progress: "Progress"
+    sha256: str
+
+
+def questions_in(source: Path, **options: Any) -> "QuestionFile":
+    """Return the questions of a file, and say which of them cannot be graded."""
+    from edgecascade.calibrate.collect import questions_of
+    from edgecascade.grading import UNGRADED
+
+    file = questions_of(source, **options)
+    for metric, count in file.left_out.items():
+        click.secho(f"note: {count} questions left out, {metric}: {UNGRADED[metric]}", err=True, fg="yellow")
+    return file
+
+
+def collect_into(
+    file: "QuestionFile",
+    out: Path,
+    *,
+    model: str | None,
+    engine: dict[str, Any],
+    system: str | None = None,
+    cloud: str | None = None,
+    cloud_column: str | None = None,
+    limit: int | None = None,
+    shard: str = "1/1",
+    max_tokens: int | None = None,
+) -> Collected:
+    """Answer and grade questions into ``out``, with progress."""
+    from edgecascade.calibrate.collect import collect, part_of
+    from edgecascade.cli.opening import open_model
+    from edgecascade.cloud.chat import ChatCloud, cloud_spec
+
+    todo = part_of(file.questions, shard=shard, limit=limit)
+    with ExitStack() as open_now:
+        tier = open_now.enter_context(ChatCloud(cloud_spec(cloud, os.environ))) if cloud else None
+        opened = open_now.enter_context(open_model(model, settings_of(engine)))
+        show = open_now.enter_context(counter("questions"))
+
+        def tell(progress: "Progress") -> None:
+            right = f"{progress.correct / progress.answered:.0%} right" if progress.answered else ""
+            show(progress.done, progress.total, right)
+
+        done = collect(
+            opened.engine,
+            todo,
+            out,
+            sha256=opened.sha256,
+            source=file.sha256,
+            today=date.today().isoformat(),
+            system=opened.system if system is None else system,
+            cloud=tier or cloud_column,
+            cloud_name=cloud or cloud_column,
+            shard=shard,
+            max_tokens=max_tokens,
+            tell=tell,
+            clock=time.monotonic,
+        )
+        for count, what in ((done.left_out, "too long for the context, left out"), (done.unparsed, "no answer found")):
+            if count:
+                click.secho(f"note: {count} questions: {what}", err=True, fg="yellow")
+        return Collected(done, opened.sha256)
+
+
+def fit_into(
+    attempts: Sequence[Path],
+    promise: "Promise",
+    epsilon: float,
+    delta: float,
+    out: Path,
+    *,
+    seed: int = 0,
+    as_json: bool = False,
+) -> None:
+    """Fit attempts into ``out``, and say what can be promised."""
+    from edgecascade.calibrate.fit import fit
+    from edgecascade.store.attempts import read_attempts
+    from edgecascade.store.fitted_files import write_fitted
+
+    found = fit(
+        read_attempts(attempts),
+        promise=promise,
+        epsilon=epsilon,
+        delta=delta,
+        today=date.today().isoformat(),
+        seed=seed,
+        say=lambda line: click.secho(line, err=True, dim=True),
+    )
+    write_fitted(out, found.file, found.onnx)
+    say_fitted(found.file, out, as_json=as_json)
+
+
+def say_fitted(file: "FittedFile", out: Path, *, as_json: bool) -> None:
+    """Print the promise, the advice and the figures that matter most."""
+    from edgecascade.guarantees.certificate import Certificate
+
+    certificates = [Certificate.from_json(record) for record in file.certificates]
+    chosen = next(certificate for certificate in certificates if certificate.epsilon == file.epsilon)
+    if as_json:
+        names = ("id", "verdict", "advice", "promise", "epsilon", "delta", "certificates", "metrics", "selection")
+        record = {name: getattr(file, name) for name in names}
+        click.echo(json.dumps(record | {"sentence": chosen.sentence(file.created), "out": str(out)}))
+        return
+    click.echo(chosen.sentence(file.created))
+    click.echo(file.advice)
+    for certificate in certificates:
+        kept = f"keeps {certificate.share_kept:.1%}" if certificate.feasible else "nothing can be promised"
+        click.echo(f"  {certificate.epsilon:6.1%}  {kept}")
+    within = file.metrics["auroc_within_tasks"]["value"]
+    click.echo(f"head {file.selection['head']}, calibrator {file.selection['calibrator']}")
+    click.echo(f"AUROC within tasks {within:.3f}, smooth ECE {file.metrics['smooth_ece']['value']:.3f}; {out}")
+
+
+def report_into(fitted: Path, out: Path, *, show: bool) -> None:
+    """Write the page of a fitted file."""
+    from edgecascade.calibrate.report import report_of
+    from edgecascade.store.files import write_whole
+    from edgecascade.store.fitted_files import read_fitted
+
+    write_whole(out, report_of(read_fitted(fitted)))
+    click.echo(f"report: {out}")
+    if show:
+        click.launch(out.absolute().as_uri())

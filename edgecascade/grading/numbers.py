@@ -1,0 +1,97 @@
+"""Answers that are one number.
+
+number  the number that is announced, or has the unit, or is new; right within a tolerance, after conversion
+GSM8K   the final number (Cobbe et al., "Training Verifiers to Solve Math Word Problems")
+"""
+
+from edgecascade.errors import QuestionFileError
+from edgecascade.grading.quantities import CLOSE, Number, after_equals, converted, near, numbers_in, unit_named
+from edgecascade.grading.text import UNPARSED, announcements, boxed_in, visible
+from edgecascade.labelled import Grade, LabelledQuestion
+
+
+def number(answer: str, question: LabelledQuestion) -> Grade:
+    """Grade by one number, at most ``tolerance`` (a share of the gold number) away from it."""
+    value = _chosen(answer, question, _wanted_unit(question))
+    if value is None:
+        return UNPARSED
+    tolerance = max(float(question.grading.get("tolerance", 0.0)), CLOSE)
+    gold = [numbers[0].value for text in question.gold if (numbers := numbers_in(text))]
+    return Grade(float(any(abs(value - wanted) <= max(tolerance * abs(wanted), 1e-12) for wanted in gold)))
+
+
+def number_of(answer: str, question: LabelledQuestion) -> str | None:
+    """Return the number that the answer gives, in the wanted unit and as text, or None."""
+    value = _chosen(answer, question, _wanted_unit(question))
+    return None if value is None else repr(value)
+
+
+def _chosen(answer: str, question: LabelledQuestion, unit: str) -> float | None:
+    """Return the number that answers, in ``unit`` where one is wanted, or None.
+
+    What is announced comes first, then what has the unit, then the only number that the question does not hold, then
+    the last.
+    """
+    found, announced = _pool(visible(answer), equals=True)
+    values = [value for number in found if unit and (value := converted(number, unit)) is not None]
+    values = values or [number.value for number in found if not (unit and unit_named(number.unit))]
+    if announced or not values:
+        return values[0] if values else None
+    asked = {number.value for number in numbers_in(question.messages[-1].content)} if question.messages else set()
+    new = {value for value in values if value not in asked}
+    return new.pop() if len(new) == 1 else values[-1]
+
+
+def _wanted_unit(question: LabelledQuestion) -> str:
+    """Return the wanted unit: as the question says, or the one behind its gold number."""
+    if unit := question.grading.get("unit"):
+        return str(unit)
+    gold = [number for text in question.gold for number in numbers_in(text)[:1]]
+    return gold[0].unit if gold and unit_named(gold[0].unit) else ""
+
+
+def gsm8k(answer: str, question: LabelledQuestion) -> Grade:
+    """Grade by the final number: after "####", boxed, after "answer is", or else the last of the text."""
+    value = final_number(answer)
+    if value is None:
+        return UNPARSED
+    gold = [final_number(text) for text in question.gold]
+    return Grade(float(any(near(value, wanted) for wanted in gold if wanted is not None)))
+
+
+def final_number(text: str) -> float | None:
+    r"""Return the number that a worked solution ends with.
+
+    >>> final_number("3 pens at $2 make $6.\n#### 1,006"), final_number("So 2 + 2 = 4 apples.")
+    (1006.0, 4.0)
+    """
+    found, announced = _pool(visible(text), equals=False)
+    return (found[0] if announced else found[-1]).value if found else None
+
+
+def _pool(text: str, *, equals: bool) -> tuple[list[Number], bool]:
+    """Return the numbers among which the answer is, likeliest first, and whether the text announces them as such."""
+    if (boxed := boxed_in(text)) and (found := numbers_in(boxed)):
+        return found, True
+    if (last := text.rpartition("####"))[1] and (found := numbers_in(last[2])):
+        return found, True
+    for line in announcements(text.replace("**", "")):
+        if found := after_equals(line) or numbers_in(line):
+            return found, True
+    if equals and (found := after_equals(text)):
+        return found, True
+    return numbers_in(text), False
+
+
+def check_numbers(question: LabelledQuestion) -> None:
+    """Raise QuestionFileError where a gold text holds no number, or the tolerance or the unit is none."""
+    for text in question.gold:
+        if question.metric == "GSM8K" and final_number(text) is None:
+            raise QuestionFileError(f"gold {text[-40:]!r} holds no number: metric 'GSM8K' wants '... #### 6'")
+        if question.metric == "number" and not numbers_in(text):
+            raise QuestionFileError(f"gold {text[:40]!r} is no number: metric 'number' wants one, such as '12.5'")
+    tolerance = question.grading.get("tolerance", 0.0)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:
+        raise QuestionFileError(f"grading 'tolerance' is {tolerance!r}: wanted a share of the gold, 0 up to 1")
+    if not isinstance(question.grading.get("unit", ""), str):
+        raise QuestionFileError(f"grading 'unit' is {question.grading['unit']!r}: wanted a text such as 'km'")

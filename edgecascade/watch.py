@@ -1,0 +1,119 @@
+"""Is the calibration still true? The monitors of one fitted file, kept on disk from one process to the next.
+
+    every answer      its p_correct goes into the drift index        (``monitor.psi``: no labels needed)
+    an audited one    its loss goes to the alarm and the threshold   (``monitor.audited``, ``monitor.adaptive``)
+
+They only ever take a promise back: drift beyond the limit or an alarm withdraws it, and the adaptive threshold is never
+looser than the certified one. The state is a few hundred bytes, whatever was seen.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgecascade.errors import DownloadError, FittedFileError
+from edgecascade.fitted import Fitted
+from edgecascade.identity import Verdict
+from edgecascade.monitor.adaptive import AdaptiveThreshold
+from edgecascade.monitor.audited import AuditState
+from edgecascade.monitor.psi import PsiState, Reference, drift_verdict, psi, worth
+from edgecascade.store.files import write_whole
+from edgecascade.store.locks import locked
+from edgecascade.store.paths import Folders
+
+SCHEMA = 1
+ALARM_DELTA = 0.05
+"""How often the audits may ever raise a false alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the monitors remember."""
+
+    drift: PsiState
+    audit: AuditState
+    threshold: AdaptiveThreshold
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as plain values."""
+        return {
+            "schema_version": SCHEMA,
+            "drift": self.drift.as_json(),
+            "audit": self.audit.as_json(),
+            "threshold": self.threshold.as_json(),
+        }
+
+
+class Watch:
+    """The monitors of one fitted file for this user; several processes may share them."""
+
+    def __init__(self, fitted: Fitted, folders: Folders) -> None:
+        """Take up where the last process stopped; a damaged memory is begun anew."""
+        self.fitted = fitted
+        self.reference = Reference.from_json(fitted.file.reference)
+        self.path = folders.state / "monitor" / f"{fitted.file.id}.json"
+
+    @property
+    def state(self) -> State:
+        """What is remembered now."""
+        try:
+            record = json.loads(self.path.read_text(encoding="utf-8"))
+            drift = PsiState.from_json(record["drift"])
+            if len(drift.weights) != len(self.reference.shares):
+                return self._new()
+            return State(drift, AuditState.from_json(record["audit"]), AdaptiveThreshold.from_json(record["threshold"]))
+        except (OSError, ValueError, KeyError, TypeError, FittedFileError):
+            return self._new()
+
+    def saw(self, p_correct: float) -> None:
+        """Take note of one more answer's estimate, 0 to 1."""
+        self._change(lambda state: replace(state, drift=state.drift.update(p_correct, self.reference)))
+
+    def audited(self, loss: float | None, probability: float) -> None:
+        """Take note of one more question: the loss of its kept answer, 0 to 1, or None where it was not looked at.
+
+        ``probability`` is how often kept answers are looked at, above 0.
+        """
+
+        def change(state: State) -> State:
+            audit = state.audit if loss is None else state.audit.update(loss)
+            return replace(state, audit=audit, threshold=state.threshold.update(loss, probability))
+
+        self._change(change)
+
+    def verdict(self, holds: Verdict) -> Verdict:
+        """Return what is left of a verdict on the identity, given what was seen since."""
+        if holds.state != "fresh":
+            return holds
+        state = self.state
+        if state.audit.alarm:
+            return Verdict("stale", "the audits refute the promise: calibrate again on questions like the present ones")
+        index = psi(state.drift, self.reference)
+        match drift_verdict(index, worth(state.drift, self.reference)):
+            case "void":
+                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.2; calibrate again on questions like these")
+            case "refit":
+                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.05; refit with 30 to 50 labelled questions")
+        return holds
+
+    @property
+    def stricter(self) -> float:
+        """How far above the certified threshold the audits have moved the one in use, at least 0."""
+        threshold = self.state.threshold
+        return threshold.current - threshold.certified if math.isfinite(threshold.current) else 0.0
+
+    def _new(self) -> State:
+        certificate = self.fitted.certificate()
+        return State(
+            PsiState.of(self.reference),
+            AuditState(certificate.epsilon, ALARM_DELTA),
+            AdaptiveThreshold.of(certificate.threshold, certificate.epsilon),
+        )
+
+    def _change(self, change: Callable[[State], State]) -> None:
+        """Change what is remembered; where nothing can be written, nothing is watched."""
+        with suppress(OSError, DownloadError), locked(self.path.with_name(f".{self.path.name}.lock")):
+            write_whole(self.path, json.dumps(change(self.state).as_json()) + "\n")
