@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecascade.errors import DeviceError, EdgeCascadeError, InputError
     from edgecascade.evidence import draft, samples
+    from edgecascade.judging import Judge, calibrated
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.local import open_local
-    from edgecascade.records import Draft, Ending, Message, Question, Sampling, Token
+    from edgecascade.prompts import choose
+    from edgecascade.records import Draft, Ending, Estimate, Message, Question, Sampling, Token
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,10 @@ _HOMES = {
     "InputError": "errors",
     "draft": "evidence",
     "samples": "evidence",
+    "Judge": "judging",
+    "calibrated": "judging",
+    "choose": "prompts",
+    "Estimate": "records",
     "Engine": "llama.engine",
     "EngineSettings": "llama.settings",
     "open_local": "local",
@@ -40,11 +46,15 @@ __all__ = [
     "Ending",
     "Engine",
     "EngineSettings",
+    "Estimate",
     "InputError",
+    "Judge",
     "Message",
     "Question",
     "Sampling",
     "Token",
+    "calibrated",
+    "choose",
     "draft",
     "open_local",
     "samples",

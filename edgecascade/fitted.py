@@ -1,13 +1,11 @@
-"""A fitted file at work: draft to p_correct, with the promise that holds for it here.
+"""A fitted file at work: draft to p_correct.
 
     draft ─▶ signals ─▶ head ─▶ calibrator ─▶ p_correct ≥ threshold?
 
-The same three functions ran when it was fitted. Whether the file holds here is ``identity.verdict``: fresh, with its
-promise; stale, with p_correct but no promise; refused, with neither.
+The same three functions ran when it was fitted.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +14,15 @@ from edgecascade.calibrators import calibrator_from_json
 from edgecascade.errors import FittedFileError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.heads import Head, Inputs, LinearHead, OnnxHead
-from edgecascade.identity import Identity, Verdict, verdict
-from edgecascade.records import Calibration, Draft, Estimate
+from edgecascade.identity import Identity, verdict
+from edgecascade.records import Draft
 from edgecascade.signals import SIGNALS, signals
 from edgecascade.store.fitted_files import FittedFile, fitted_files, onnx_beside, read_fitted, user_fitted
 from edgecascade.store.paths import Folders
 
 
 class Fitted:
-    """A fitted file, read and checked once; ``estimate`` may be called from several threads."""
+    """A fitted file, read and checked once; several threads may use it."""
 
     def __init__(self, path: Path, *, onnx: bool = False) -> None:
         """Read the file; ``onnx`` runs a linear head by onnxruntime as well. Raises FittedFileError."""
@@ -61,40 +59,6 @@ class Fitted:
             return 0.0
         row = self.head.inputs.vector(signals(draft) if measured is None else measured, draft.hidden)
         return float(self.calibrator(float(self.head(row[None, :])[0])))
-
-
-@dataclass(frozen=True, slots=True)
-class Judging:
-    """A fitted file with the verdict on the engine at hand: found out once, used for every answer.
-
-    stricter  what is added to the certified threshold, at least 0
-    """
-
-    fitted: Fitted
-    holds: Verdict
-    stricter: float = 0.0
-
-    @property
-    def wants_hidden(self) -> bool:
-        """Whether drafts must be written with their hidden states."""
-        return self.holds.state != "refused" and self.fitted.wants_hidden
-
-    def judge(
-        self, draft: Draft, measured: Mapping[str, float] | None = None, *, epsilon: float | None = None
-    ) -> Estimate:
-        """Return what the file says of a draft; FittedFileError for an epsilon that is not on its ladder."""
-        file, (state, reason) = self.fitted.file, (self.holds.state, self.holds.reason)
-        certificate = self.fitted.certificate(epsilon)
-        if state == "refused":
-            return Estimate(None, None, None, Calibration(file.id, state, reason))
-        p = self.fitted.p_correct(draft, measured)
-        if state == "stale":
-            return Estimate(p, None, None, Calibration(file.id, state, reason))
-        if not certificate.feasible:
-            return Estimate(p, None, None, Calibration(file.id, state, f"nothing certified: {certificate.reason}"))
-        return Estimate(
-            p, certificate.threshold, certificate.sentence(file.created), Calibration(file.id, state, reason)
-        )
 
 
 def head_of(file: FittedFile, path: Path, *, onnx: bool) -> Head:

@@ -146,15 +146,15 @@ def pull(
     return found
 
 
-def sha256_of_model(file: ModelFile, folders: Folders) -> str:
-    """Return the file's sha256, computed once for a path, size and time of change, then remembered."""
+def sha256_of_model(file: Path, folders: Folders) -> str:
+    """Return a model file's sha256, computed once for a path, size and time of change, then remembered."""
     memory = folders.state / "sha256.json"
-    path, status = str(file.path.resolve()), file.path.stat()
+    path, status = str(file.resolve()), file.stat()
     stamp = [status.st_size, status.st_mtime_ns]
     known = _remembered(memory)
     if path in known and known[path][:2] == stamp:
         return str(known[path][2])
-    digest = sha256_of(file.path)
+    digest = sha256_of(file)
     entries = {**_remembered(memory), path: [*stamp, digest]}
     with suppress(OSError):  # where nothing can be written it is computed anew each time
         write_whole(memory, json.dumps({"schema_version": 1, "files": entries}, indent=1) + "\n")
@@ -169,7 +169,7 @@ def system_of(file: ModelFile, folders: Folders) -> str | None:
     for name in manifest_names(folders):
         with suppress(ManifestError):
             known = find_manifest(name, folders)
-            if known and known.system and known.bytes == size and known.sha256 == sha256_of_model(file, folders):
+            if known and known.system and known.bytes == size and known.sha256 == sha256_of_model(file.path, folders):
                 return known.system
     return None
 

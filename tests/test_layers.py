@@ -16,7 +16,7 @@ JUDGEMENT = {
     "signals", "calibrators", "guarantees", "monitor", "grading", "metrics", "prompts", "identity", "fingerprint",
 }  # fmt: skip
 BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
-JOBS = {"evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "calibrate"}
+JOBS = {"evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "judging", "calibrate"}
 FACES = {"cli"}
 APART = {"testing", "__init__", "__main__"}
 

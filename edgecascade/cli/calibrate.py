@@ -211,15 +211,13 @@ def check(fitted: Path | None, model: str | None, as_json: bool, engine: dict[st
     from edgecascade.records import Sampling
 
     with open_model(model, settings_of(engine)) as opened, counter("prompts") as show:
-        found = opened.calibration(Sampling(), fitted)
-        if found is None:
+        judge = opened.judge(Sampling(), fitted)
+        if judge is None:
             raise FittedFileError(
                 f"no fitted file for {opened.name}: found none, wanted one; run edgecascade calibrate"
             )
-        judging, watch = found
-        result = check(
-            judging.fitted, opened.engine, opened.identity(Sampling()), watch, say=lambda done: show(done, 64)
-        )
+        here = opened.identity(Sampling())
+        result = check(judge.fitted, opened.engine, here, judge.watch, say=lambda done: show(done, 64))
     if as_json:
         click.echo(json.dumps(result.as_json()))
     else:

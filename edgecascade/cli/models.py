@@ -202,7 +202,7 @@ def _record(spec: str, *, whole: bool = False) -> dict[str, Any]:
         del header["name"], header["licence"]
         record |= {field: value for field, value in header.items() if value is not None or field not in record}
     if file and whole:
-        record["sha256"] = file.sha256 or sha256_of_model(file, here()["folders"])
+        record["sha256"] = file.sha256 or sha256_of_model(file.path, here()["folders"])
     return record | ({"path": str(file.path), "origin": file.origin} if file else {})
 
 

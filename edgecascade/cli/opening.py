@@ -13,12 +13,11 @@ from edgecascade.cli.options import model_spec
 from edgecascade.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from edgecascade.fitted import Judging
     from edgecascade.identity import Identity
+    from edgecascade.judging import Judge
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.records import Sampling
-    from edgecascade.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +39,15 @@ class Opened:
 
         return identity_of(self.engine, sampling, sha256=self.sha256)
 
-    def calibration(self, sampling: "Sampling", explicit: Path | None = None) -> "tuple[Judging, Watch] | None":
-        """Return the fitted file for this model with this sampling, and its monitors, if there is one."""
-        from edgecascade.fitted import Judging, find_fitted
-        from edgecascade.identity import verdict
+    def judge(
+        self, sampling: "Sampling", explicit: Path | None = None, *, epsilon: float | None = None
+    ) -> "Judge | None":
+        """Return what judges this model's drafts with this sampling; None without a fitted file."""
+        from edgecascade.judging import judge_of
         from edgecascade.store.paths import Folders
-        from edgecascade.watch import Watch
 
-        here, folders = self.identity(sampling), Folders.of(os.environ)
-        fitted = find_fitted(here, folders, explicit=explicit)
-        if fitted is None:
-            return None
-        watch = Watch(fitted, folders)
-        return Judging(fitted, watch.verdict(verdict(fitted.file.identity, here)), watch.stricter), watch
+        folders = Folders.of(os.environ)
+        return judge_of(self.engine, sampling, self.sha256, folders, explicit=explicit, epsilon=epsilon)
 
 
 @contextmanager
@@ -68,7 +63,7 @@ def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]
             model_spec(spec, os.environ), folders=folders, environment=os.environ, home=Path.home(), progress=progress
         )
     with open_engine(file.path, settings, folders=folders, notice=_notice) as engine:
-        yield Opened(engine, file.name, system_of(file, folders), file.sha256 or sha256_of_model(file, folders))
+        yield Opened(engine, file.name, system_of(file, folders), file.sha256 or sha256_of_model(file.path, folders))
 
 
 def _notice(line: str) -> None:
