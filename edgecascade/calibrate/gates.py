@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecascade.calibrate.choosing import folds
 from edgecascade.calibrate.table import Table
 from edgecascade.calibrate.training import logistic_head
 from edgecascade.guarantees.binomial import interval
@@ -73,10 +74,12 @@ def fit_gates(table: Table, kept: NDArray[np.bool_]) -> tuple[Gate, ...]:
             continue
         inputs = _inputs(part, at)
         matrix = _matrix(part, at, inputs)
-        logits = matrix @ (head := logistic_head(matrix, part.y, inputs)).weights + head.intercept
-        stop_below = float(np.quantile(logits[kept[rows]], FALSE_ALARMS / 2))  # half: fitted rows look better than new
+        logits = np.empty(len(part))  # of rows that the head did not see: fitted rows look better than new ones
+        for rest, held in folds(part):
+            logits[held] = logistic_head(matrix[rest], part.y[rest], inputs)(matrix[held])
+        stop_below = float(np.quantile(logits[kept[rows]], FALSE_ALARMS))
         if (logits < stop_below).sum() >= WORTHWHILE * len(table):
-            gates.append(Gate(at, head, stop_below))
+            gates.append(Gate(at, logistic_head(matrix, part.y, inputs), stop_below))
     return tuple(gates)
 
 

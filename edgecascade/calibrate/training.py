@@ -3,7 +3,7 @@
     token_probability   logistic regression on mean, sum and least token log-probability
     compact             the same on these, the largest entropy, the first margin and the second look
     linear              the mean of compact and of the same on every signal
-    hidden              the mean of these and of the same on every signal and the hidden states' principal components
+    hidden              the mean of linear and of the same on every signal and the hidden states
     trees               gradient-boosted trees on every signal
 
 Each candidate chooses its own strength of regularisation by cross-validation inside the rows that it is given. A head
@@ -22,8 +22,13 @@ from edgecascade.heads import Head, Inputs, LinearHead, Matrix, Vector
 from edgecascade.signals import SIGNALS
 
 STRENGTHS = (0.003, 0.03, 0.3)
-"""scikit-learn's C for standardised inputs: the smaller, the stronger the penalty."""
-COMPONENTS = 48
+"""scikit-learn's C for standardised signals: the smaller, the stronger the penalty."""
+STATE_STRENGTHS = (0.0005, 0.002)
+"""The same where hidden states are among the inputs: a thousand of them need a stronger one."""
+COMPONENTS = 256
+"""Directions of the standardised states that are looked at; the rest changes nothing but the time."""
+SIGNAL_SCALE = 3.0
+"""How much less a signal is penalised than a component of the hidden states."""
 INNER_FOLDS = 4
 PLAIN = ("mean_logprob", "sum_logprob", "min_logprob")
 COMPACT = (*PLAIN, "max_entropy", "first_margin", "second_look", "looked_again")
@@ -62,11 +67,13 @@ def linear(table: Table) -> Head:
 
 
 def hidden(table: Table) -> Head:
-    """Return the mean of the compact head, one on every signal, and one on the hidden states besides."""
+    """Return a head on signals and hidden states, steadied by the linear one at equal parts."""
     state = table.attempts[0].draft.hidden
     width = len(state.prompt) if state else 0
     everything = Inputs(tuple(SIGNALS), ("prompt", "answer"), width)
-    return _mean([_on(table, Inputs(COMPACT)), _on(table, Inputs(tuple(SIGNALS))), _on(table, everything)], everything)
+    plain = [_on(table, Inputs(COMPACT)), _on(table, Inputs(tuple(SIGNALS)))]
+    states = _on(table, everything)
+    return _mean([states, states, *plain], everything)
 
 
 def trees(table: Table) -> Head:
@@ -110,7 +117,8 @@ def _mean(heads: Sequence[LinearHead], inputs: Inputs) -> LinearHead:
 def logistic_head(matrix: Matrix, y: Vector, inputs: Inputs) -> LinearHead:
     """Return the penalised logistic regression whose strength cross-validates best."""
     features, unfold = _standardised(matrix, len(inputs.signals))
-    weights, intercept = _logistic(features, y, _best_strength(features, y))
+    strengths = STATE_STRENGTHS if inputs.hidden else STRENGTHS
+    weights, intercept = _logistic(features, y, _best_strength(features, y, strengths))
     return LinearHead(inputs, *unfold(weights, intercept))
 
 
@@ -125,41 +133,40 @@ def _standardised(matrix: Matrix, signals: int) -> tuple[Matrix, Unfold]:
     features = (plain - mean) / scale
     if not states.shape[1]:
         return features, lambda weights, intercept: (weights / scale, float(intercept - weights @ (mean / scale)))
-    middle = states.mean(0)
-    basis = _components(states - middle, min(COMPONENTS, len(matrix) // 8))
-    projected = (states - middle) @ basis
-    spread = projected.std(0) + 1e-9
+    middle, spread = states.mean(0), states.std(0) + 1e-9
+    standard = (states - middle) / spread
+    basis = _components(standard, min(COMPONENTS, len(matrix) - 1, standard.shape[1]))
 
     def unfold(weights: Vector, intercept: float) -> tuple[Vector, float]:
-        own, rest = weights[:signals] / scale, basis @ (weights[signals:] / spread)
-        return np.concatenate([own, rest]), float(intercept - own @ np.where(np.isinf(scale), 0, mean) - rest @ middle)
+        own, rest = SIGNAL_SCALE * weights[:signals] / scale, basis @ weights[signals:] / spread
+        return np.concatenate([own, rest]), float(intercept - own @ mean - rest @ middle)
 
-    return np.hstack([features, projected / spread]), unfold
+    return np.hstack([SIGNAL_SCALE * features, standard @ basis]), unfold
 
 
 def _components(centred: Matrix, count: int) -> Matrix:
     """Return the first principal directions, shape (width, count)."""
     from sklearn.utils.extmath import randomized_svd
 
-    _, _, directions = randomized_svd(centred, n_components=count, random_state=0)
+    _, _, directions = randomized_svd(centred, n_components=count, n_iter=2, random_state=0)
     basis: Matrix = directions.T
     return basis
 
 
-def _best_strength(features: Matrix, y: Vector) -> float:
+def _best_strength(features: Matrix, y: Vector, strengths: Sequence[float]) -> float:
     """Return the strength with the least log-loss in stratified cross-validation."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = min(INNER_FOLDS, int(min(y.sum(), len(y) - y.sum())))
     if folds < 2:
-        return STRENGTHS[0]
-    losses = np.zeros(len(STRENGTHS))
+        return strengths[0]
+    losses = np.zeros(len(strengths))
     for rest, held in StratifiedKFold(folds, shuffle=True, random_state=0).split(features, y):
-        for number, strength in enumerate(STRENGTHS):
+        for number, strength in enumerate(strengths):
             weights, intercept = _logistic(features[rest], y[rest], strength)
             logits = features[held] @ weights + intercept
             losses[number] += np.logaddexp(0, -logits * (2 * y[held] - 1)).sum()
-    return STRENGTHS[int(losses.argmin())]
+    return strengths[int(losses.argmin())]
 
 
 def _logistic(features: Matrix, y: Vector, strength: float) -> tuple[Vector, float]:

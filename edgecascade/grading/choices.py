@@ -40,6 +40,8 @@ _NAMED_LETTER = re.compile(
     r"(?!\s+[a-z]+\s+(?:one|two))",
 )
 _LONE_LETTER = re.compile(rf"(?<!{LETTER})(?<!['’-])([A-Z])(?!{LETTER})(?!['’-]{LETTER})")
+_REVIEW = re.compile(r"\b(?:each|every|both)\b[^.\n:]{0,60}:[ \t]*\n", re.IGNORECASE)
+_ITEM = re.compile(r"(?m)^[^\w\n]*([A-Z]|\d{1,2})[.):].*$")
 
 
 def choice(answer: str, question: LabelledQuestion) -> Grade:
@@ -54,17 +56,36 @@ def choice(answer: str, question: LabelledQuestion) -> Grade:
 def letter_of(answer: str, texts: Sequence[str]) -> str | None:
     """Return the letter of the choice that the answer states, or None.
 
-    In this order: what is boxed, what the last announcement says ("the answer is B"), then the whole text.
+    In this order: what is boxed, what the last announcement says ("the answer is B"), then the whole text without a
+    list in which the choices are only gone through.
     """
     shown = visible(answer)
     choices = _choice_words(texts)
     count = len(choices) or 26
     listed = _without_list(unwrapped(shown), list(map(unwrapped, texts)))
     text = _DENIED_LETTER.sub(" ", listed).strip()
-    for part in (unwrapped(boxed_in(shown) or ""), *announcements(text), text):
+    for part in (unwrapped(boxed_in(shown) or ""), *announcements(text), _without_review(text)):
         if letter := _whole_choice(part, texts) or _pick(part, choices, count):
             return letter
     return None
+
+
+def _without_review(text: str) -> str:
+    """Return the text without the first item of each letter or number after "let us look at each option:".
+
+    Such an item is looked at, not chosen; the same letter again is the conclusion.
+    """
+    start = _REVIEW.search(text)
+    if start is None:
+        return text
+    seen: set[str] = set()
+
+    def kept(item: re.Match[str]) -> str:
+        again = item[1] in seen
+        seen.add(item[1])
+        return item[0] if again else ""
+
+    return text[: start.end()] + _ITEM.sub(kept, text[start.end() :])
 
 
 def _whole_choice(text: str, choices: Sequence[str]) -> str | None:

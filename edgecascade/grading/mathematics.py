@@ -3,6 +3,8 @@
 Different from the paper: two expressions are also equal where their values are, at fixed values for the variables.
 """
 
+# ruff: noqa: RUF001 (the sign of a union)
+
 import cmath
 import re
 

@@ -4,6 +4,8 @@ number  the number that is announced, or has the unit, or is new; right within a
 GSM8K   the final number (Cobbe et al., "Training Verifiers to Solve Math Word Problems")
 """
 
+import re
+
 from edgecascade.errors import QuestionFileError
 from edgecascade.grading.quantities import CLOSE, Number, after_equals, converted, near, numbers_in, unit_named
 from edgecascade.grading.text import UNPARSED, announcements, boxed_in, visible
@@ -30,16 +32,65 @@ def _chosen(answer: str, question: LabelledQuestion, unit: str) -> float | None:
     """Return the number that answers, in ``unit`` where one is wanted, or None.
 
     What is announced comes first, then what has the unit, then the only number that the question does not hold, then
-    the last.
+    the only one of the thing that it asks for, then the last.
     """
-    found, announced = _pool(visible(answer), equals=True)
+    text, asked = visible(answer), question.messages[-1].content if question.messages else ""
+    found, announced = _pool(text, equals=True)
+    if unit and (given := _given_otherwise(asked, unit)):
+        fresh = [number for number in found if (number.value, unit_named(number.unit)) not in given]
+        announced = announced and bool(fresh)
+        found = fresh or [number for number in numbers_in(text) if (number.value, unit_named(number.unit)) not in given]
     values = [value for number in found if unit and (value := converted(number, unit)) is not None]
     values = values or [number.value for number in found if not (unit and unit_named(number.unit))]
-    if announced or not values:
-        return values[0] if values else None
-    asked = {number.value for number in numbers_in(question.messages[-1].content)} if question.messages else set()
-    new = {value for value in values if value not in asked}
-    return new.pop() if len(new) == 1 else values[-1]
+    if not values:
+        return _counted_in_words(text, asked)
+    if announced:
+        return values[0]
+    stated = {number.value for number in numbers_in(asked)}
+    for likely in ({value for value in values if value not in stated}, set() if stated else _of_thing(found, asked)):
+        if len(likely) == 1:
+            return likely.pop()
+    return values[-1]
+
+
+def _given_otherwise(asked: str, unit: str) -> set[tuple[float, tuple[str, float, float] | None]]:
+    """Return the quantities that the question gives in other units: repeated and converted, they would answer it.
+
+    >>> sorted(value for value, unit in _given_otherwise("How many cm are 6 km, and how many are in a mile?", "cm"))
+    [1.0, 6.0]
+    """
+    given = {(number.value, unit_named(number.unit)) for number in numbers_in(asked)}
+    given |= {(1.0, unit_named(name)) for name in re.findall(r"\b(?:an?|one)\s+([^\W\d_]+)", asked)}
+    return {(value, named) for value, named in given if named not in (None, unit_named(unit))}
+
+
+_THING = re.compile(r"\bhow many ([^\W\d_]+)|\b(?:which|what) year\b", re.IGNORECASE)
+_OFTEN = re.compile(r"\bhow (?:many times|often)\b", re.IGNORECASE)
+_TIMES = {"never": 0.0, "once": 1.0, "twice": 2.0, "thrice": 3.0}
+
+
+def _of_thing(found: list[Number], asked: str) -> set[float]:
+    """Return the numbers directly before what the question asks for ("30 days"), or those that are years."""
+    thing = _THING.search(asked)
+    if thing is None:
+        return set()
+    if thing[1] is None:
+        return {number.value for number in found if number.value.is_integer() and 1000 <= number.value < 2100}
+    return {number.value for number in found if number.unit.casefold() == thing[1].casefold()}
+
+
+def _counted_in_words(text: str, asked: str) -> float | None:
+    """Return the count that a text without a number states, or None.
+
+    >>> _counted_in_words("It has no legs.", "How many legs has it?"), _counted_in_words("Twice.", "How often?")
+    (0.0, 2.0)
+    """
+    if _OFTEN.search(asked):
+        said = {_TIMES[word] for word in re.findall(rf"\b({'|'.join(_TIMES)})\b", text.casefold())}
+        return said.pop() if len(said) == 1 else None
+    thing = _THING.search(asked)
+    none = thing and thing[1] and re.search(rf"\bno\s+{thing[1]}\b", text, re.IGNORECASE)
+    return 0.0 if none else None
 
 
 def _wanted_unit(question: LabelledQuestion) -> str:

@@ -82,13 +82,11 @@ _TABLE: dict[str, dict[str, tuple[float, float]]] = {
 _UNITS = {name: (dimension, *scale) for dimension, names in _TABLE.items() for name, scale in names.items()}
 _UNITS_FOLDED = {name.casefold(): row for name, row in reversed(_UNITS.items())}
 _SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-_SMALL = {
-    "zero": 0.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0, "seven": 7.0,
-    "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0, "thirteen": 13.0, "fourteen": 14.0,
-    "fifteen": 15.0, "sixteen": 16.0, "seventeen": 17.0, "eighteen": 18.0, "nineteen": 19.0, "twenty": 20.0,
-}  # fmt: skip
-_TENS = {"twenty": 20.0, "thirty": 30.0, "forty": 40.0, "fifty": 50.0, "sixty": 60.0, "seventy": 70.0, "eighty": 80.0,
-         "ninety": 90.0}  # fmt: skip
+_SMALL = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+]  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _IN_DIGITS = re.compile(
     rf"""
     (?<!{LETTER})(?<![.^])                                          # not inside a word, a version or an exponent
@@ -108,7 +106,7 @@ _IN_DIGITS = re.compile(
     re.VERBOSE,
 )
 _IN_WORDS = re.compile(
-    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(list(_SMALL)[1:10])}))?"
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_SMALL[1:10])}))?"
     rf"|(?P<small>{'|'.join(_SMALL)}))\b",
     re.IGNORECASE,
 )
@@ -194,8 +192,8 @@ def _value_in_digits(match: re.Match[str]) -> float:
 
 def _value_in_words(match: re.Match[str]) -> float:
     if match["small"]:
-        return _SMALL[match["small"].lower()]
-    return _TENS[match["tens"].lower()] + _SMALL.get((match["ones"] or "zero").lower(), 0.0)
+        return float(_SMALL.index(match["small"].lower()))
+    return 10.0 * (_TENS.index(match["tens"].lower()) + 2) + _SMALL.index((match["ones"] or "zero").lower())
 
 
 def converted(number: Number, unit: str) -> float | None:

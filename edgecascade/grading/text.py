@@ -25,7 +25,8 @@ def visible(answer: str) -> str:
 
 
 _MARKER = re.compile(
-    r"(?:\b(?:answer|option|choice|solution|result|antwort|respuesta|r[ée]ponse|risposta|resposta)\b"
+    r"(?:\b(?<!each )(?<!every )"
+    r"(?:answer|option|choice|solution|result|antwort|respuesta|r[ée]ponse|risposta|resposta)\b"
     r"(?:[^.\n:=]{0,60}?\b(?:is|are|was|be|ist|lautet|est|es|è|é)\b\s*:?|\s*[:=])|答案(?:应该|應該)?(?:是|为|為)?\s*[::]?)"
     r"(?!\s*not\b)",
     re.IGNORECASE,
@@ -133,6 +134,8 @@ def says(answer: str, alias: str) -> bool:
     wanted = words_of(alias)
     if not wanted:
         return bool(alias.strip()) and alias.strip() in answer
+    if len(wanted) == 1 == len(wanted[0]):  # the t of "isn't" is no letter by itself
+        answer = re.sub(r"(?<=\w)['’]\w+", " ", re.sub(r"n['’]t\b", " not", answer))
     bare = {"a", "an", "the"}.issuperset(wanted)
     return mentions(wanted, words_of(answer, articles=bare))
 

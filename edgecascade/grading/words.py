@@ -65,6 +65,7 @@ def normalised(answer: str, question: LabelledQuestion) -> Grade:
 
 
 def best_f1(answer: str, aliases: Iterable[str]) -> float:
+    """Return 2 shared / (words of both) with the alias that shares most."""
     best = 0.0
     for alias in aliases:
         for joined in (False, True):

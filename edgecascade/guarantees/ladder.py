@@ -8,7 +8,7 @@ from edgecascade.guarantees import regret, selective
 from edgecascade.guarantees.certificate import Certificate, Promise
 from edgecascade.guarantees.ranked import Ranked, check_promise
 
-EPSILONS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+EPSILONS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 
 
 def certify_ladder(
