@@ -50,6 +50,7 @@ FIT_SHARE = 0.4
 FEWEST_OF_A_KIND = 2
 """Right answers, and wrong ones, among those to fit on: one on each side of a fold."""
 REPEATS = 400
+ALL_KEPT = 0.995
 BREAK_EVEN = 0.05
 """A cascade that keeps a smaller share pays for the local attempts more than it saves."""
 BASELINES = ("sum_logprob", "mean_logprob", "min_logprob", "first_probability_margin", "mean_entropy")
@@ -79,8 +80,17 @@ def fit(
 
     promise  regret, selective or agreement      epsilon, delta  the risk allowed, and how often the fit may miss it
 
-    Raises AttemptsError for attempts that cannot be fitted.
+    Runs on one thread: the matrices are small, and threads that wait for a busy core make it slower, not faster. Raises
+    AttemptsError for attempts that cannot be fitted.
     """
+    import sklearn.linear_model  # noqa: F401 - loads the libraries whose threads are to be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return _fit(attempts, promise, epsilon, delta, today, seed, say)
+
+
+def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, today: str, seed: int, say: Say) -> Fit:
     table = table_of(attempts, promise)
     fitting, certifying = split(table, seed)
     _check_both_kinds(fitting)
@@ -120,7 +130,7 @@ def fit(
         certificates=tuple(certificate.as_json() for certificate in certificates),
         composed=tuple(certificate.as_json() for certificate in composed),
         gates=tuple(_gate_part(gate, result) for gate, result in zip(gates, gate_results, strict=True)),
-        reference=Reference.of(p.tolist()).as_json(),
+        reference=reference_of(p).as_json(),
         fingerprint=header.fingerprint,
         tasks=table.tasks,
         selection={
@@ -165,7 +175,7 @@ def _check_both_kinds(table: Table) -> None:
     for found, kind, add in ((right, "right", "easier"), (len(table) - right, "wrong", "harder")):
         if found < FEWEST_OF_A_KIND:
             raise AttemptsError(
-                f"too few {kind} answers to learn from: found {found} among the {len(table)} to fit on, wanted at least "
+                f"too few {kind} answers to learn from: found {found} of {len(table)} to fit on, wanted at least "
                 f"{FEWEST_OF_A_KIND}; add {add} questions"
             )
 
@@ -175,25 +185,33 @@ def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:
     return calibrator(head(table.matrix(head.inputs)))
 
 
+def reference_of(p: Vector) -> Reference:
+    """Return what drift is measured against; an estimate that is always the same keeps to one bin of two."""
+    if np.allclose(p, p[0], rtol=1e-9, atol=0):
+        return Reference(edges=(float(1 + p[0]) / 2,), shares=(1.0, 0.0), count=len(p))
+    return Reference.of(p.tolist())
+
+
 def advice_of(certificate: Certificate, table: Table) -> str:
     """Return what a person should do about the result, in a sentence or two."""
+    kept, alone = f"{certificate.share_kept:.0%} of the answers", certificate.promise == "selective"
     if not certificate.feasible:
         more = f" About {certificate.needed:,} questions would be needed." if certificate.needed else ""
         return (
             f"DO NOT CASCADE yet: {certificate.reason}. The device is wrong on {1 - table.y.mean():.0%} of these "
-            f"questions.{more} Until then every question goes to the cloud."
+            f"questions.{more} Until then no answer is kept."
         )
-    if certificate.promise != "selective" and certificate.share_kept >= 0.995:
+    if not alone and certificate.share_kept >= ALL_KEPT:
         return "No cloud is needed: the device alone keeps the promise on questions like these."
     if certificate.share_kept < BREAK_EVEN:
         return (
             f"DO NOT CASCADE: only {certificate.share_kept:.1%} of the answers can be kept, which does not pay for the "
             "local attempts at the rest, unless such an attempt costs less than that share of a cloud call."
         )
-    return (
-        f"{certificate.share_kept:.0%} of the answers can be kept. That pays where a local attempt costs less than "
-        f"{certificate.share_kept:.0%} of a cloud call."
-    )
+    right = f"{1 - certificate.losses / certificate.kept:.0%} of them were right here, {table.y.mean():.0%} of all."
+    if alone:
+        return f"{kept} can be kept: {right}"
+    return f"{kept} can be kept. That pays where a local attempt costs less than that share of a cloud call."
 
 
 def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
