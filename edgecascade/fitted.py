@@ -13,7 +13,7 @@ import numpy as np
 from edgecascade.calibrators import calibrator_from_json
 from edgecascade.errors import FittedFileError
 from edgecascade.guarantees.certificate import Certificate
-from edgecascade.heads import Head, Inputs, LinearHead, OnnxHead
+from edgecascade.heads import Head, Inputs, LinearHead, OnnxHead, checked_onnx
 from edgecascade.identity import Identity, verdict
 from edgecascade.records import Draft
 from edgecascade.signals import SIGNALS, signals
@@ -62,7 +62,7 @@ class Fitted:
 
 
 def head_of(file: FittedFile, path: Path, *, onnx: bool) -> Head:
-    """Return a fitted file's head; the ONNX file is only opened where it is run."""
+    """Return a fitted file's head; a linear one needs no ONNX file, but one that lies beside it must be its own."""
     part = file.head
     inputs = Inputs(part.signals, part.hidden, part.width)
     unknown = sorted(set(part.signals) - set(SIGNALS))
@@ -71,9 +71,12 @@ def head_of(file: FittedFile, path: Path, *, onnx: bool) -> Head:
             f"{path} looks at signals that this version does not have: found {', '.join(unknown)}; "
             "install the version that fitted it, or fit again"
         )
+    beside = onnx_beside(path)
     if part.kind == "linear" and not onnx:
+        if beside.exists():
+            checked_onnx(beside, part.sha256)
         return LinearHead(inputs, np.array(part.weights), part.intercept)
-    return OnnxHead(onnx_beside(path), inputs, sha256=part.sha256)
+    return OnnxHead(beside, inputs, sha256=part.sha256)
 
 
 def find_fitted(here: Identity, folders: Folders, *, explicit: Path | None = None) -> Fitted | None:

@@ -5,6 +5,7 @@ file itself as weights, so that a small device needs no onnxruntime; both give t
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ State = Literal["prompt", "answer"]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a head looks at, in this order: signals by name, then hidden states by name ("prompt", "answer")."""
+    """What a head looks at, in this order: ``squeezed`` signals by name, then hidden states ("prompt", "answer")."""
 
     signals: tuple[str, ...]
     hidden: tuple[State, ...] = ()
@@ -37,7 +38,7 @@ class Inputs:
 
         Raises AttemptsError where hidden states are wanted and were not kept.
         """
-        parts = [np.array([signals[name] for name in self.signals])]
+        parts = [np.array([squeezed(name, signals[name]) for name in self.signals])]
         for name in self.hidden:
             if hidden is None:
                 raise AttemptsError(
@@ -51,8 +52,22 @@ class Inputs:
         return np.array([self.vector(*row) for row in rows]).reshape(len(rows), len(self))
 
 
+def squeezed(name: str, value: float) -> float:
+    """Return a signal on the scale that heads look at: the logarithm of 1 + x, with its sign; log-odds as they are.
+
+    Lengths, sums and entropies have long tails: a head that is linear in them is ruled by the few longest answers.
+
+    >>> squeezed("tokens", 0.0), squeezed("second_look", -6.0), squeezed("sum_logprob", 1 - math.e)
+    (0.0, -6.0, -1.0)
+    """
+    return value if name in LOG_ODDS else math.copysign(math.log1p(abs(value)), value)
+
+
 def _state(hidden: HiddenStates, name: State) -> NDArray[np.float32]:
     return hidden.prompt if name == "prompt" or hidden.answer_mean is None else hidden.answer_mean
+
+
+LOG_ODDS = frozenset({"second_look"})
 
 
 class Head(Protocol):
@@ -79,6 +94,24 @@ class LinearHead:
         return matrix @ self.weights + self.intercept
 
 
+def checked_onnx(path: Path, sha256: str) -> bytes:
+    """Return the bytes of a head's ONNX file; FittedFileError where it is missing, or not the one that was fitted."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FittedFileError(
+            f"the head {path} cannot be read: {error.strerror or error}; wanted the ONNX file that was fitted; "
+            "put it beside the fitted file, or fit again"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise FittedFileError(
+            f"the head {path} is not the one that was fitted: found sha256 {found[:16]}, wanted {sha256[:16]}; "
+            "restore it, or fit again"
+        )
+    return content
+
+
 class OnnxHead:
     """A head run by onnxruntime."""
 
@@ -87,19 +120,7 @@ class OnnxHead:
         import onnxruntime
 
         self.inputs = inputs
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise FittedFileError(
-                f"the head {path} cannot be read: {error.strerror or error}; wanted the ONNX file that was fitted; "
-                "put it beside the fitted file, or fit again"
-            ) from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise FittedFileError(
-                f"the head {path} is not the one that was fitted: found sha256 {found[:16]}, wanted {sha256[:16]}; "
-                "restore it, or fit again"
-            )
+        content = checked_onnx(path, sha256)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

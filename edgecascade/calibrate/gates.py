@@ -26,7 +26,7 @@ from edgecascade.store.attempts import Attempt
 CHECKPOINTS = (1, 8, 16, 32, 64, 128)
 FALSE_ALARMS = 0.02
 WORTHWHILE = 0.02
-"""A gate that stops a smaller share of the answers is left out."""
+"""A gate that stops a smaller share of the answers, those aside that would be kept, is left out."""
 FEWEST = 40
 """Answers long enough for a checkpoint, below which it has no gate."""
 
@@ -78,7 +78,7 @@ def fit_gates(table: Table, kept: NDArray[np.bool_]) -> tuple[Gate, ...]:
         for rest, held in folds(part):
             logits[held] = logistic_head(matrix[rest], part.y[rest], inputs)(matrix[held])
         stop_below = float(np.quantile(logits[kept[rows]], FALSE_ALARMS))
-        if (logits < stop_below).sum() >= WORTHWHILE * len(table):
+        if ((logits < stop_below) & ~kept[rows]).sum() >= WORTHWHILE * len(table):
             gates.append(Gate(at, logistic_head(matrix, part.y, inputs), stop_below))
     return tuple(gates)
 

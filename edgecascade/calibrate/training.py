@@ -1,7 +1,7 @@
 """Heads fitted with scikit-learn: the candidates, from plain to rich, and how each is written as ONNX.
 
     token_probability   logistic regression on mean, sum and least token log-probability
-    compact             the same on these, the largest entropy, the first margin and the second look
+    compact             the same on a few signals of different kinds: these, length, entropy, margin, second look
     linear              the mean of compact and of the same on every signal
     hidden              the mean of linear and of the same on every signal and the hidden states
     trees               gradient-boosted trees on every signal
@@ -29,7 +29,7 @@ SIGNAL_SCALE = 3.0
 """How much less a signal is penalised than a number of the hidden states."""
 INNER_FOLDS = 3
 PLAIN = ("mean_logprob", "sum_logprob", "min_logprob")
-COMPACT = (*PLAIN, "max_entropy", "first_margin", "second_look", "looked_again")
+COMPACT = (*PLAIN, "max_entropy", "first_margin", "tokens", "cut_off", "second_look", "looked_again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,68 @@ def run(environment: dict[str, str], *words: str, text: str | None = None) -> su
     )  # fmt: skip
 
 
-def test_an_answer_and_one_line_under_it(home: dict[str, str]) -> None:
-    """Standard output is the answer alone; the line beside it names tier, probability and speed."""
+def test_an_answer_and_what_it_is_worth_under_it(home: dict[str, str]) -> None:
+    """Standard output is the answer alone; the lines beside it name tier, p_correct and speed, and the promise."""
     done = run(home, "ask", "-s", SYSTEM, "What is the capital of France?")
 
     assert done.returncode == 0
     assert done.stdout.strip() == "The capital of France is Paris."
-    (line,) = done.stderr.splitlines()
+    line, promise = done.stderr.splitlines()
     assert line.startswith("local · ")
-    assert "mean token probability 0." in line
+    assert "p_correct 0." in line
     assert "tokens/s" in line
+    assert promise.startswith("Of the answers kept on this device at most ")
+
+
+def test_without_a_calibration_that_holds_nothing_is_called_p_correct(home: dict[str, str]) -> None:
+    """Drawn tokens refuse the fitted file: p_correct is null, the reason is told, and the line says not calibrated."""
+    question = ("--temperature", "0.7", "--seed", "1", "What is the capital of France?")
+    record = json.loads(run(home, "ask", "--json", *question).stdout)
+    lines = run(home, "ask", *question).stderr
+
+    assert (record["p_correct"], record["threshold"], record["promise"]) == (None, None, None)
+    assert record["calibration"]["verdict"] == "refused"
+    assert "another sampler" in record["calibration"]["reason"]
+    assert "mean token probability 0." in lines and "(not calibrated)" in lines
+    assert "no promise: another sampler" in lines
+
+
+def test_a_sure_answer_is_worth_more_than_a_wrong_one(home: dict[str, str]) -> None:
+    """The model knows a capital, and not a product: the estimate says so."""
+    capital, product = (
+        json.loads(run(home, "ask", "--json", "-s", SYSTEM, question).stdout)
+        for question in ("What is the opposite of hot?", "What is 17 times 23?")
+    )
+
+    assert product["text"] == "17 times 23 is 321." or "391" in product["text"]
+    assert capital["p_correct"] > 0.5 > product["p_correct"]
+
+
+def test_choices_are_looked_at_twice(home: dict[str, str]) -> None:
+    """--choice lists the texts with letters; the second look is among the signals. One choice is none."""
+    words = ("ask", "--json", "Which of these is an animal?")
+    record = json.loads(run(home, *words, "--choice", "a dog", "--choice", "a stone").stdout)
+    lonely = run(home, *words, "--choice", "a dog")
+
+    assert record["signals"]["looked_again"] == 1
+    assert lonely.returncode == 3
+    assert "wanted 2 to 26 different texts" in lonely.stderr
+
+
+def test_another_risk_is_another_threshold(home: dict[str, str]) -> None:
+    """--epsilon takes another rung of the ladder; one that is not there is refused with those that are."""
+    words = ("ask", "--json", "What is the capital of France?")
+    own, looser = (json.loads(run(home, *words, *more).stdout) for more in ((), ("--epsilon", "0.4")))
+    unknown = run(home, *words, "--epsilon", "0.123")
+
+    assert looser["threshold"] < own["threshold"]
+    assert looser["p_correct"] == own["p_correct"]
+    assert unknown.returncode == 3
+    assert "no certificate for epsilon 0.123: found 0.005" in unknown.stderr
 
 
 def test_json_is_the_whole_record(home: dict[str, str]) -> None:
-    """One line of JSON with every promised key; p_correct is null until something was calibrated."""
+    """One line of JSON with every promised key; the calibration says which file was asked, and that it holds."""
     done = run(home, "ask", "--json", "-s", SYSTEM, "What is the capital of France?")
 
     record = json.loads(done.stdout)
@@ -44,11 +92,15 @@ def test_json_is_the_whole_record(home: dict[str, str]) -> None:
         "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
         "timings", "signals", "threshold", "promise", "calibration",
     }  # fmt: skip
-    assert record["p_correct"] is None
+    assert 0 < record["p_correct"] < 1
+    assert 0 < record["threshold"] < 1
+    assert set(record["calibration"]) == {"id", "verdict", "reason"}
+    assert record["calibration"]["verdict"] == "fresh"
     assert record["tier"] == "local"
     assert set(record["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(record["timings"]) == {"load_s", "ttft_s", "prefill_tps", "decode_tps", "total_s"}
-    assert 0 < record["mean_token_probability"] == record["signals"]["mean_token_probability"] <= 1
+    assert 0 < record["mean_token_probability"] <= 1
+    assert record["signals"]["mean_token_probability"] == pytest.approx(record["mean_token_probability"])
 
 
 @pytest.mark.parametrize("words", [["ask"], ["ask", "-"]])

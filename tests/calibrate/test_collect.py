@@ -1,0 +1,265 @@
+"""Questions become attempts on a real model: resumed after a kill, in shards, beside a cloud."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edgecascade.calibrate.collect import Progress, collect, part_of, questions_of
+from edgecascade.cloud.chat import ChatCloud, CloudSpec
+from edgecascade.errors import AttemptsError, QuestionFileError
+from edgecascade.fingerprint import PROMPTS
+from edgecascade.grading import grade
+from edgecascade.labelled import LabelledQuestion
+from edgecascade.records import Message
+from edgecascade.signals import SIGNALS, signals
+from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, read_attempts
+from edgecascade.store.files import sha256_of
+from edgecascade.store.questions import QuestionFile
+from edgecascade.testing import ChatReply, ChatRequest, LoopbackChat
+
+if TYPE_CHECKING:
+    from edgecascade.llama.engine import Engine
+
+SYSTEM = "Answer in one short sentence."
+LONGEST = 12
+OPEN = {"France": "Paris", "Peru": "Lima", "Japan": "Tokyo", "Egypt": "Cairo"}
+CHOICES = {"2 + 2": ("3", "4", "5"), "3 + 4": ("7", "8", "9"), "9 - 4": ("4", "5", "6")}
+LETTERS = {"2 + 2": "B", "3 + 4": "A", "9 - 4": "B"}
+MODEL = "small"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A question file: capitals asked openly, sums to be chosen; a recorded cloud that is right but for one."""
+    rows: list[dict[str, Any]] = [
+        {"task": "capitals", "question": f"What is the capital of {country}?", "gold": city, "metric": "normalised"}
+        for country, city in OPEN.items()
+    ]
+    rows += [
+        {"task": "sums", "question": f"What is {sum}?", "choices": choices, "gold": LETTERS[sum], "metric": "choice"}
+        for sum, choices in CHOICES.items()
+    ]
+    for number, row in enumerate(rows):
+        row |= {"id": f"q{number}", "scores": {"big": float(number != 2)} | ({"part": 1.0} if number else {})}
+    path = tmp_path_factory.mktemp("questions") / "small.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(source: Path) -> QuestionFile:
+    """The same, read."""
+    return questions_of(source)
+
+
+@pytest.fixture(scope="module")
+def run(engine: "Engine", file: QuestionFile) -> Any:
+    """Collect with what all runs here have in common."""
+    common = {"sha256": sha256_of(engine.path), "source": file.sha256, "system": SYSTEM, "today": "2026-11-21"}
+
+    def collected(out: Path, questions: Sequence[LabelledQuestion] = file.questions, **changes: Any) -> Progress:
+        options: dict[str, Any] = common | {"clock": lambda: 0.0, "max_tokens": LONGEST} | changes
+        return collect(engine, questions, out, **options)
+
+    return collected
+
+
+@pytest.fixture(scope="module")
+def whole(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Attempts:
+    """What a run that was never interrupted writes, beside the recorded cloud."""
+    out = tmp_path_factory.mktemp("whole") / "run.jsonl"
+    run(out, cloud="big", cloud_name="big")
+    return read_attempts([out])
+
+
+def begun(path: Path, header: Header, **changes: Any) -> Path:
+    """Begin a file for a run like another, which spares it the fingerprint."""
+    with AttemptsLog(path, header.model_copy(update=changes)):
+        return path
+
+
+def told(row: Attempt) -> tuple[str, str, float, float | None]:
+    """What must not depend on how the run went."""
+    return row.id, row.draft.text, row.grade.score, row.cloud
+
+
+# What is collected
+
+
+def test_every_question_becomes_an_attempt(whole: Attempts, file: QuestionFile) -> None:
+    """In the file's order, with tokens, states, the signals of the draft, and the grade of its text."""
+    assert [row.id for row in whole.rows] == [question.id for question in file.questions]
+    for row, question in zip(whole.rows, file.questions, strict=True):
+        assert row.draft.tokens and row.draft.hidden is not None
+        assert set(row.signals) == set(SIGNALS) and row.signals == pytest.approx(signals(row.draft), rel=1e-4, abs=1e-4)
+        assert row.grade == grade(row.draft.text, question)
+
+
+def test_the_header_says_what_was_run(whole: Attempts, engine: "Engine", file: QuestionFile) -> None:
+    """Model, questions, system message, cloud, and a fingerprint of as many marks as there are prompts."""
+    header = whole.header
+
+    assert header.identity.model == engine.path.stem and header.identity.context == engine.context_length
+    assert (header.questions, header.system, header.cloud, header.width) == (file.sha256, SYSTEM, "big", engine.width)
+    assert len(header.fingerprint) == len(PROMPTS) and all(logprob <= 0 for _, logprob in header.fingerprint)
+
+
+def test_choices_are_looked_at_twice_and_open_questions_once(whole: Attempts) -> None:
+    """A second look stands beside every choice that was made, and nowhere else."""
+    looked = {row.id: row.draft.second_look for row in whole.rows}
+
+    assert all(looked[row.id] is None for row in whole.rows if row.task == "capitals")
+    assert any(looked[row.id] is not None for row in whole.rows if row.task == "sums")
+    for row in whole.rows:
+        assert row.signals["looked_again"] == (looked[row.id] is not None)
+        assert row.grade.parsed or looked[row.id] is None
+
+
+def test_the_recorded_column_is_the_clouds_side(whole: Attempts) -> None:
+    """Its scores, and neither a text nor an agreement that nobody recorded."""
+    assert [row.cloud for row in whole.rows] == [1, 1, 0, 1, 1, 1, 1]
+    assert all(row.cloud_text is row.agrees is None for row in whole.rows)
+
+
+def test_a_column_that_is_missing_is_refused_before_anything_is_asked(
+    run: Any, whole: Attempts, tmp_path: Path
+) -> None:
+    """With the question that lacks it and what there is; no file is begun."""
+    with pytest.raises(QuestionFileError, match=r"'q0' has no recorded score of 'part': found big; .*--cloud-column"):
+        run(tmp_path / "run.jsonl", cloud="part", cloud_name="part")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_too_long_is_left_out(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """It is counted, the others are answered, and the file does not hold it."""
+    long = replace(file.questions[0], id="long", messages=(Message("user", "word " * 3000),))
+    out = begun(tmp_path / "run.jsonl", whole.header, cloud=None)
+    progress = run(out, [long, *file.questions[:1]])
+
+    assert (progress.done, progress.answered, progress.left_out) == (2, 1, 1)
+    assert [row.id for row in read_attempts([out]).rows] == ["q0"]
+
+
+def test_two_shards_are_the_whole(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """Collected apart and read together they hold the same answers, grades and scores."""
+    paths = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    for path, shard in zip(paths, ("1/2", "2/2"), strict=True):
+        begun(path, whole.header, shard=shard)
+        run(path, part_of(file.questions, shard=shard), shard=shard, cloud="big", cloud_name="big")
+    merged = read_attempts(paths)
+
+    assert sorted(map(told, merged.rows)) == sorted(map(told, whole.rows))
+    assert len(merged.rows) == len(whole.rows) == sum(len(read_attempts([path]).rows) for path in paths)
+
+
+# A run goes on
+
+
+def test_a_finished_run_asks_nothing(run: Any, whole: Attempts, tmp_path: Path) -> None:
+    """All questions are done before it starts, and none is answered again."""
+    out, said = begun(tmp_path / "run.jsonl", whole.header), list[Progress]()
+    with AttemptsLog(out, whole.header) as log:
+        for row in whole.rows:
+            log.append(row)
+    before = out.read_bytes()
+    run(out, cloud="big", cloud_name="big", tell=said.append)
+
+    assert [(progress.done, progress.total, progress.answered) for progress in said] == [(7, 7, 0)]
+    assert out.read_bytes() == before
+
+
+def test_progress_is_told_after_each_question(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """Earlier runs' questions are done, this run's counted with what was right."""
+    out, said = begun(tmp_path / "run.jsonl", whole.header), list[Progress]()
+    with AttemptsLog(out, whole.header) as log:
+        log.append(whole.rows[0])
+    run(out, file.questions[:3], cloud="big", cloud_name="big", tell=said.append)
+
+    assert [(progress.done, progress.answered) for progress in said] == [(1, 0), (2, 1), (3, 2)]
+    assert said[-1].correct == sum(row.grade.correct for row in whole.rows[1:3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"system": "Answer in verse."}, "found system = 'Answer in one short sentence.', wanted 'Answer in verse.'"),
+        ({"cloud_name": "other"}, "found cloud = 'big', wanted 'other'"),
+        ({"sha256": "0" * 64}, "found sha256 = "),
+    ],
+)
+def test_another_run_is_not_gone_on_with(
+    run: Any, whole: Attempts, tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    """A file holds one model run in one way beside one cloud."""
+    out = begun(tmp_path / "run.jsonl", whole.header)
+
+    with pytest.raises(AttemptsError, match=named):
+        run(out, **{"cloud": "big", "cloud_name": "big"} | changes)
+
+
+# Beside a cloud that is asked
+
+
+def test_a_cloud_is_asked_and_graded(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """Each question as the device got it; its text, its grade, and whether the device says the same."""
+    out = begun(tmp_path / "run.jsonl", whole.header, cloud=MODEL)
+    with LoopbackChat("Paris.", "Bogota.") as server, ChatCloud(CloudSpec(server.base_url, MODEL)) as tier:
+        run(out, file.questions[:2], cloud=tier, cloud_name=MODEL)
+    first, second = read_attempts([out]).rows
+
+    assert (first.cloud_text, first.cloud, second.cloud_text, second.cloud) == ("Paris.", 1, "Bogota.", 0)
+    assert (first.agrees, second.agrees) == (first.grade.score, 0)
+    assert [request.body["messages"][0]["content"] for request in server.requests] == [SYSTEM] * 2
+    assert server.requests[0].body["messages"][1]["content"] == "What is the capital of France?"
+
+
+class HoldingChat(LoopbackChat):
+    """Leaves the n-th question without an answer until it is released."""
+
+    def __init__(self, text: str, *, hold: int) -> None:
+        super().__init__(text)
+        self.number, self.held, self.released = hold, threading.Event(), threading.Event()
+
+    def take_reply(self, request: ChatRequest) -> ChatReply:
+        """Note the request, and wait if it is the one."""
+        reply = super().take_reply(request)
+        if len(self.requests) == self.number:
+            self.held.set()
+            self.released.wait()
+        return reply
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    whole: Attempts, source: Path, home: dict[str, str], engine: "Engine", tmp_path: Path
+) -> None:
+    """Killed in the middle of the fourth question, started again: all rows are there once, as if nothing had been."""
+    out = tmp_path / "run.jsonl"
+    with HoldingChat("Paris.", hold=4) as server:
+        spec = f"{server.base_url}#{MODEL}"
+        begun(out, whole.header, cloud=spec)
+        command = [
+            sys.executable, "-m", "edgecascade", "calibrate", "collect", "--questions", str(source), "--out", str(out),
+            "--system", SYSTEM, "--cloud", spec, "--max-tokens", str(LONGEST),
+            "--context", str(engine.context_length), "--json",
+        ]  # fmt: skip
+        child = subprocess.Popen(command, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        reached = server.held.wait(120)
+        child.kill()
+        _, errors = child.communicate()
+        server.released.set()
+        survived = [row.id for row in read_attempts([out]).rows]
+        done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
+    found = read_attempts([out])
+
+    assert reached, errors
+    assert survived == ["q0", "q1", "q2"] and done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answered"] == 4
+    assert [told(row)[:3] for row in found.rows] == [told(row)[:3] for row in whole.rows]
+    assert len(server.requests) == 8

@@ -1,0 +1,160 @@
+"""``calibrate`` as people run it, from questions to a page, on a real model and recorded attempts."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from edgecascade.store.attempts import read_attempts
+from edgecascade.store.fitted_files import read_fitted
+from edgecascade.store.paths import shipped
+
+QUESTIONS = shipped("calibration/questions")
+FITTED = shipped("calibration/fitted") / "smollm2-135m.json"
+
+
+def run(environment: dict[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    command = [sys.executable, "-m", "edgecascade", "calibrate", *map(str, words)]
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def attempts(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
+    """Real attempts at 120 easy and hard questions, collected once by the command itself."""
+    import os
+
+    out = tmp_path_factory.mktemp("calibrate") / "attempts.jsonl"
+    home = os.environ | {"EDGECASCADE_HOME": str(out.parent / "home"), "EDGECASCADE_MODEL": str(model_path)}
+    tasks = [word for task in ("geography", "science") for word in ("--task", task)]
+    done = run(home, "collect", "-q", QUESTIONS, *tasks, "--limit", "120", "--max-tokens", "24", "--out", out)
+
+    assert done.returncode == 0, done.stderr
+    assert "120 of 120 questions" in done.stdout
+    return out
+
+
+@pytest.mark.parametrize("delta", [("--delta", "0.1")])
+def test_attempts_become_a_file_and_a_page(
+    home: dict[str, str], attempts: Path, tmp_path: Path, delta: Sequence[str]
+) -> None:
+    """fit writes a whole file and says the promise or why there is none; report writes a page from it."""
+    out = tmp_path / "fitted.json"
+    done = run(home, "fit", attempts, "--promise", "selective", "--epsilon", "0.4", *delta, "--out", out)
+    page = run(home, "report", out)
+
+    assert done.returncode == 0, done.stderr
+    assert "with 90 % confidence" in done.stdout or "DO NOT CASCADE" in done.stdout
+    assert read_fitted(out).provenance["attempts"] == 120
+    assert page.returncode == 0, page.stderr
+    assert "<html" in out.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_the_record_is_printed_as_json(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+    """--json prints one object with the promise, the ladder and the figures."""
+    out = tmp_path / "fitted.json"
+    done = run(home, "fit", attempts, "--promise", "selective", "--epsilon", "0.01", "--json", "--out", out)
+
+    record = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert record["verdict"] == "infeasible"
+    assert record["advice"].startswith("DO NOT CASCADE")
+    assert record["id"] == read_fitted(out).id
+
+
+def test_shards_are_merged(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+    """merge joins files, and refuses to write over one."""
+    out = tmp_path / "all.jsonl"
+    done = run(home, "merge", attempts, attempts, "--out", out)
+    again = run(home, "merge", attempts, "--out", out)
+
+    assert done.returncode == 0, done.stderr
+    assert read_attempts([out]).rows[0].id == read_attempts([attempts]).rows[0].id
+    assert len(read_attempts([out]).rows) == 120
+    assert again.returncode == 3
+    assert "exists already" in again.stderr
+
+
+def test_regret_without_a_cloud_is_refused(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+    """What is missing, and how to get it."""
+    done = run(home, "fit", attempts, "--promise", "regret", "--out", tmp_path / "f.json")
+
+    assert done.returncode == 3
+    assert "needs the cloud's side of every question: found none in 120 of 120" in done.stderr
+    assert not (tmp_path / "f.json").exists()
+
+
+def test_the_shipped_file_holds_for_the_default_model(home: dict[str, str]) -> None:
+    """check finds the file by itself, asks the fixed prompts, and says fresh."""
+    done = run(home, "check", "--json")
+
+    record = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert record["verdict"] == record["identity"] == "fresh"
+    assert record["fingerprint"] < 0.05
+
+
+def test_another_template_is_refused(home: dict[str, str], tmp_path: Path) -> None:
+    """check says so with exit code 4, and asks no prompt in vain."""
+    template = tmp_path / "other.jinja"
+    template.write_text("{% for message in messages %}{{ message.content }}\n{% endfor %}")
+    done = run(home, "check", FITTED, "--template", template)
+
+    assert done.returncode == 4
+    assert "refused: another chat template" in done.stdout
+    assert "not asked" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["collect", "-q", "QUESTIONS", "--task", "nothing", "--out", "a.jsonl"], "has no task 'nothing'"),
+        (["collect", "-q", "QUESTIONS", "--shard", "3/2", "--out", "a.jsonl"], "shard '3/2' cannot be used"),
+        (["collect", "-q", "QUESTIONS", "--cloud-column", "gpt", "--out", "a.jsonl"], "no recorded score of 'gpt'"),
+        (["--recipe", "nothing"], "no recipe is called 'nothing'"),
+        (["--recipe", "cloud"], "it wants a cloud"),
+        (["report", "FITTED.onnx"], "is no fitted file"),
+    ],
+)
+def test_bad_input_is_named(home: dict[str, str], tmp_path: Path, words: list[str], named: str) -> None:
+    """Exit code 3, one line, what was found and what was wanted."""
+    given = [word.replace("QUESTIONS", str(QUESTIONS)).replace("FITTED.onnx", str(FITTED.with_suffix(".onnx")))
+             for word in words]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecascade", "calibrate", *given],
+        env=home, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 3, done.stderr
+    assert named in done.stderr
+
+
+def test_alone_it_does_all_of_it(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+    """A recipe collects, fits, reports, and leaves the file where ask finds it; the second time nothing is asked."""
+    questions = tmp_path / "few.jsonl"
+    lines = (QUESTIONS / "geography.jsonl").read_text(encoding="utf-8").splitlines()[:60]
+    questions.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        f'schema_version = 1\ntitle = "Few"\nquestions = "{questions.as_posix()}"\n'
+        'promise = "selective"\nepsilon = 0.4\ndelta = 0.1\n'
+    )
+    words = ("--recipe", recipe, "--work", tmp_path / "work")
+    first, second = run(home, *words), run(home, *words)
+    answer = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "edgecascade", "ask", "--json", "What is the capital of France?"],
+            env=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        ).stdout
+    )  # fmt: skip
+
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert "60 of 60 questions" in second.stderr
+    assert (tmp_path / "work" / "report.html").is_file()
+    (mine,) = (Path(home["EDGECASCADE_HOME"]) / "data" / "fitted").glob("*.json")
+    assert answer["calibration"]["id"] == read_fitted(mine).id

@@ -1,0 +1,93 @@
+"""Monitors outlive the process, and only ever take a promise back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgecascade.fitted import Fitted
+from edgecascade.identity import Verdict
+from edgecascade.store.paths import Folders, shipped
+from edgecascade.watch import Watch
+
+FRESH = Verdict("fresh", "fitted for exactly this")
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    """The fitted file of the default model."""
+    return Fitted(shipped("calibration/fitted") / "smollm2-135m.json")
+
+
+@pytest.fixture
+def watch(fitted: Fitted, tmp_path: Path) -> Watch:
+    """Its monitors, new."""
+    return Watch(fitted, Folders(tmp_path, tmp_path, tmp_path, tmp_path / "state"))
+
+
+def test_estimates_like_those_of_the_fit_are_no_drift(watch: Watch, fitted: Fitted) -> None:
+    """The calibration's own estimates, seen again, leave the promise in force."""
+    for p in fitted.file.held_out.p[::5]:
+        watch.saw(p)
+
+    assert watch.verdict(FRESH) == FRESH
+
+
+def test_estimates_of_another_kind_withdraw_the_promise(watch: Watch) -> None:
+    """Only the surest answers, again and again, are other questions than those of the fit."""
+    for _ in range(200):
+        watch.saw(0.99)
+
+    assert watch.verdict(FRESH).state == "stale"
+    assert "drift" in watch.verdict(FRESH).reason
+
+
+def test_audits_that_refute_the_promise_withdraw_it(watch: Watch) -> None:
+    """Kept answers that keep being wrong raise the alarm, and raise the threshold meanwhile."""
+    for _ in range(60):
+        watch.audited(1.0, 0.5)
+
+    assert watch.verdict(FRESH).state == "stale"
+    assert "audits" in watch.verdict(FRESH).reason
+    assert watch.stricter > 0
+
+
+def test_audits_that_hold_change_nothing(watch: Watch) -> None:
+    """Right answers never loosen the certified threshold."""
+    for _ in range(60):
+        watch.audited(0.0, 0.5)
+
+    assert watch.verdict(FRESH) == FRESH
+    assert watch.stricter == 0
+
+
+def test_the_next_process_goes_on(watch: Watch, fitted: Fitted) -> None:
+    """What one process saw, another one knows; the state stays small whatever was seen."""
+    for _ in range(50):
+        watch.saw(0.2)
+    size = watch.path.stat().st_size
+    again = Watch(fitted, Folders(Path(), Path(), Path(), watch.path.parent.parent))
+    for _ in range(50):
+        again.saw(0.2)
+
+    assert again.state.drift.count == pytest.approx(watch.state.drift.count)
+    assert watch.state.drift.count > 60
+    assert watch.path.stat().st_size < size + 100
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"drift": {"weights": [1], "squares": 1, "memory": 10}}'])
+def test_a_damaged_memory_is_begun_anew(watch: Watch, damage: str) -> None:
+    """Losing the memory of a monitor is no reason to fail."""
+    watch.saw(0.5)
+    watch.path.write_text(damage)
+    watch.saw(0.5)
+
+    assert watch.state.drift.count == pytest.approx(1.0)
+    assert json.loads(watch.path.read_text())["schema_version"] == 1
+
+
+def test_what_was_withdrawn_before_stays_withdrawn(watch: Watch) -> None:
+    """A verdict that is not fresh is passed on as it is."""
+    stale = Verdict("stale", "another quantisation")
+
+    assert watch.verdict(stale) == stale
