@@ -6,6 +6,7 @@ The same three functions ran when it was fitted.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgecascade.calibrators import calibrator_from_json
 from edgecascade.errors import FittedFileError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.heads import Head, Inputs, LinearHead, OnnxHead, checked_onnx
-from edgecascade.identity import Identity, verdict
+from edgecascade.identity import Identity, State, verdict
 from edgecascade.records import Draft
 from edgecascade.signals import SIGNALS, signals
 from edgecascade.store.fitted_files import FittedFile, fitted_files, onnx_beside, read_fitted, user_fitted
@@ -79,6 +80,9 @@ def head_of(file: FittedFile, path: Path, *, onnx: bool) -> Head:
     return OnnxHead(beside, inputs, sha256=part.sha256)
 
 
+ORDER: dict[State, int] = {"fresh": 0, "stale": 1, "refused": 2}
+
+
 def find_fitted(here: Identity, folders: Folders, *, explicit: Path | None = None) -> Fitted | None:
     """Return the fitted file for an engine: the one that is named, else the user's own, else a shipped one.
 
@@ -87,9 +91,13 @@ def find_fitted(here: Identity, folders: Folders, *, explicit: Path | None = Non
     """
     if explicit:
         return Fitted(explicit)
-    known = [path for path in (user_fitted(folders, here.sha256), *fitted_files(folders)) if path.is_file()]
-    order = {"fresh": 0, "stale": 1, "refused": 2}
-    files = [(path, read_fitted(path)) for path in known]
-    same = [(path, file) for path, file in files if file.identity.family == here.family]
-    best = min(same, key=lambda found: order[verdict(found[1].identity, here).state], default=None)
-    return Fitted(best[0]) if best else None
+    own = user_fitted(folders, here.sha256)
+    if own.is_file() and verdict(read_fitted(own).identity, here).state == "fresh":
+        return Fitted(own)
+    same: list[tuple[int, int, Path]] = []
+    for number, path in enumerate(fitted_files(folders)):
+        with suppress(FittedFileError):  # a damaged file of another model is no reason to fail
+            identity = read_fitted(path).identity
+            if identity.family == here.family:
+                same.append((ORDER[verdict(identity, here).state], number, path))
+    return Fitted(min(same)[2]) if same else None

@@ -3,13 +3,13 @@
 The promise holds for one model file with one prompt template and one way of choosing tokens. The rules, and why:
 
     another model, template or sampler    refused: other probabilities altogether
-    another quantisation of that model    stale: ranking survives, the operating point does not; an intercept refit with
-                                          30 to 50 labelled questions is needed before any promise
+    another quantisation, of weights      stale: ranking survives, the operating point does not; an intercept refit with
+    or of the key-value cache             30 to 50 labelled questions is needed before any promise
     another build, backend or batch       fresh, and watched: single tokens differ, the distribution hardly does
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edgecascade.records import Sampling
@@ -25,15 +25,16 @@ NAMES = {
     "sampler": "another sampler",
     "grammar": "a grammar",
 }
+UNQUANTISED = frozenset({"f16", "f32"})
 WATCHED = (
     "library",
     "backend",
     "chunk",
     "sequences",
     "context",
-    "kv_type",
     "flash_attention",
     "use_extra_bufts",
+    "kv_type",
 )
 
 
@@ -107,6 +108,11 @@ def verdict(fitted: Identity, here: Identity) -> Verdict:
             f"another quantisation: found {here.quantisation}, fitted for {fitted.quantisation}; "
             "refit with 30 to 50 labelled questions (`edgecascade calibrate refit`)",
         )
+    if here.kv_type != fitted.kv_type and {here.kv_type, fitted.kv_type} - UNQUANTISED:
+        return Verdict(
+            "stale",
+            f"another key-value cache: found {here.kv_type}, fitted for {fitted.kv_type}; refit, or use that one",
+        )
     differing = [
         f"{name} {getattr(here, name)} instead of {getattr(fitted, name)}"
         for name in WATCHED
@@ -121,6 +127,3 @@ def _shown(name: str, identity: Identity) -> str:
     if name == "sampler":
         return ", ".join(f"{key} {value:g}" for key, value in identity.sampler.items())
     return str(getattr(identity, name))
-
-
-FIELDS = frozenset(field.name for field in fields(Identity))

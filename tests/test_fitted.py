@@ -136,7 +136,7 @@ def path(tmp_path: Path) -> Path:
 def test_p_correct_is_the_calibrated_logit_of_the_signals(path: Path) -> None:
     """Signals, head, calibrator, one behind the other."""
     fitted = Fitted(path)
-    logit = PLAIN(np.array([[signals(draft())[name] for name in PLAIN.inputs.signals]]))[0]
+    logit = PLAIN(PLAIN.inputs.matrix([(signals(draft()), None)]))[0]
 
     assert fitted.p_correct(draft()) == calibrator_from_json(fitted.file.calibrator)(float(logit))
     assert fitted.p_correct(draft(-0.1)) > fitted.p_correct(draft(-1.0))
@@ -159,7 +159,7 @@ def test_a_draft_without_tokens_is_not_right(path: Path) -> None:
 def test_a_head_on_states_asks_for_them(tmp_path: Path) -> None:
     """It says so beforehand, reads them where they are, and refuses a draft without them."""
     fitted = Fitted(written(tmp_path / "seeing.json", SEEING))
-    logit = 2 * -0.1 + 0.5 - 0.25 + 0.5
+    logit = 2 * -math.log(1.1) + 0.5 - 0.25 + 0.5
 
     assert fitted.wants_hidden
     assert fitted.p_correct(draft(hidden=True)) == pytest.approx(1 / (1 + math.exp(-1.5 * logit - 0.25)))

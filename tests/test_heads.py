@@ -1,6 +1,7 @@
 """Heads: evidence in a fixed order to one number, in numpy and by onnxruntime alike."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_inputs_stand_in_the_named_order() -> None:
     """Signals first, then the states, whatever else the evidence holds."""
     vector = BOTH.vector({"a": 10.0, "c": 99.0, "b": 20.0}, STATES)
 
-    assert vector.tolist() == [20, 10, 3, 4, 1, 2] and vector.dtype == np.float64 and len(BOTH) == 6
+    assert vector.tolist() == [math.log(21), math.log(11), 3, 4, 1, 2] and vector.dtype == np.float64 and len(BOTH) == 6
 
 
 def test_an_answer_of_one_token_has_the_prompts_state() -> None:
@@ -47,7 +48,15 @@ def test_states_are_asked_for_only_where_they_are_looked_at() -> None:
     """A draft without them is refused by a head on states, and good enough for any other."""
     with pytest.raises(AttemptsError, match="found a draft without them, wanted one written with hidden=True"):
         BOTH.vector({"a": 0.0, "b": 0.0}, None)
-    assert Inputs(("a",)).vector({"a": 5.0}, None).tolist() == [5]
+    assert Inputs(("a",)).vector({"a": -5.0}, None).tolist() == [-math.log(6)]
+
+
+def test_log_odds_are_looked_at_as_they_are() -> None:
+    """They have no long tail; everything else does."""
+    assert Inputs(("second_look", "tokens")).vector({"second_look": 4.0, "tokens": 4.0}, None).tolist() == [
+        4,
+        math.log(5),
+    ]
 
 
 def test_many_answers_are_a_matrix() -> None:

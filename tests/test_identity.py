@@ -33,7 +33,7 @@ OTHER: dict[str, Any] = {
     "chunk": 32,
     "sequences": 1,
     "context": 4096,
-    "kv_type": "q8_0",
+    "kv_type": "f32",
     "flash_attention": "off",
     "use_extra_bufts": False,
 }
@@ -43,6 +43,15 @@ REFUSED: dict[str, Any] = {
     "sampler": sampler_of(Sampling(temperature=0.7)),
     "grammar": True,
 }
+
+
+def test_a_quantised_cache_is_like_other_weights() -> None:
+    """Either way round: an estimate, but no promise."""
+    other = replace(FITTED, kv_type="q8_0")
+
+    for found in (verdict(FITTED, other), verdict(other, FITTED)):
+        assert found.state == "stale"
+        assert "q8_0" in found.reason and "f16" in found.reason
 
 
 def test_the_same_is_fresh() -> None:

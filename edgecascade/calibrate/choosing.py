@@ -3,8 +3,8 @@
     in domain      stratified folds: every row is scored by a head that never saw it
     out of domain  whole tasks are left out: every row is scored by a head that never saw its task
 
-A richer head is kept where its gain over the plain one, token probabilities, in macro-averaged within-task AUROC has a
-paired bootstrap interval above 0 in both. Probes that only know their own domain are thus left out. Of those kept, a
+A richer head is kept where its gain over the plain one, ``compact``, in macro-averaged within-task AUROC has a paired
+bootstrap interval above 0 in both. Probes that only know their own domain are thus left out. Of those kept, a
 later one is used where its AUROC over all rows in domain, which decides how much can be kept, beats the earlier ones',
 again with an interval above 0.
 """
@@ -66,17 +66,17 @@ class Choice:
 
 def choose_head(table: Table, *, say: Say = lambda line: None) -> Choice:
     """Return the richest head that earns its place."""
-    several = len(np.unique(table.task)) > 1
-    rows = (table.y, table.task)
+    several = len(np.unique(table.family)) > 1
+    rows = (table.y, table.family)
 
     def within(logits: Vector) -> Interval:
-        return bootstrap(macro_auroc, logits, *rows, groups=table.task, repeats=REPEATS)
+        return bootstrap(macro_auroc, logits, *rows, groups=table.family, repeats=REPEATS)
 
     def gain(logits: Vector, others: Vector) -> Interval:
-        return paired_gain(macro_auroc, logits, others, *rows, groups=table.task, repeats=REPEATS)
+        return paired_gain(macro_auroc, logits, others, *rows, groups=table.family, repeats=REPEATS)
 
     def pooled_gain(logits: Vector, others: Vector) -> Interval:
-        return paired_gain(auroc, logits, others, table.y, groups=table.task, repeats=REPEATS)
+        return paired_gain(auroc, logits, others, table.y, groups=table.family, repeats=REPEATS)
 
     trials: list[Trial] = []
     tried: list[tuple[Vector, Vector | None]] = []
@@ -135,8 +135,8 @@ def task_folds(table: Table) -> Iterator[Fold]:
     from sklearn.model_selection import GroupKFold
 
     rows = np.arange(len(table))
-    count = min(TASK_GROUPS, len(np.unique(table.task)))
-    for rest, held in GroupKFold(count).split(rows, groups=table.task):
+    count = min(TASK_GROUPS, len(np.unique(table.family)))
+    for rest, held in GroupKFold(count).split(rows, groups=table.family):
         if len(np.unique(table.y[rest])) > 1:
             yield rest, held
 

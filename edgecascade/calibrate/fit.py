@@ -216,7 +216,7 @@ def advice_of(certificate: Certificate, table: Table) -> str:
 
 def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
     """Return how good the estimate is on questions that it has not seen, with 95 % bootstrap intervals."""
-    y, task = table.y, table.task
+    y, task = table.y, table.family
     boot = partial(bootstrap, groups=task, repeats=REPEATS)
     found: dict[str, Interval | float] = {
         "accuracy": boot(lambda p, y: float(y.mean()), p, y),

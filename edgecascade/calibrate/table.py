@@ -57,6 +57,16 @@ class Table:
         return inputs.matrix([(attempt.signals, attempt.draft.hidden) for attempt in self.attempts])
 
     @property
+    def family(self) -> NDArray[np.int64]:
+        """The index of each row's family, shape (n,): its task up to a /; the whole task where all share one.
+
+        So "mmlu/law" and "mmlu/anatomy", of a few questions each, are one family beside "gsm8k".
+        """
+        names = [task.partition("/")[0] for task in self.tasks]
+        families = sorted(set(names))
+        return np.array([families.index(name) for name in names])[self.task] if len(families) > 1 else self.task
+
+    @property
     def has_hidden(self) -> bool:
         """Whether every row has its hidden states."""
         return all(attempt.draft.hidden is not None for attempt in self.attempts)

@@ -1,10 +1,9 @@
 """Heads fitted with scikit-learn: the candidates, from plain to rich, and how each is written as ONNX.
 
-    token_probability   logistic regression on mean, sum and least token log-probability
-    compact             the same on a few signals of different kinds: these, length, entropy, margin, second look
-    linear              the mean of compact and of the same on every signal
-    hidden              the mean of linear and of the same on every signal and the hidden states
-    trees               gradient-boosted trees on every signal
+    compact  logistic regression on a few signals of different kinds: probabilities, entropy, length, the second look
+    linear   the mean of compact and of the same on every signal
+    hidden   the mean of linear and of the same on every signal and the hidden states
+    trees    gradient-boosted trees on every signal
 
 Each candidate chooses its own strength of regularisation by cross-validation inside the rows that it is given. A head
 on hidden states is folded back onto the states themselves, so that it stays linear and runs in numpy.
@@ -28,8 +27,17 @@ STATE_STRENGTHS = (0.0005, 0.002)
 SIGNAL_SCALE = 3.0
 """How much less a signal is penalised than a number of the hidden states."""
 INNER_FOLDS = 3
-PLAIN = ("mean_logprob", "sum_logprob", "min_logprob")
-COMPACT = (*PLAIN, "max_entropy", "first_margin", "tokens", "cut_off", "second_look", "looked_again")
+COMPACT = (
+    "mean_logprob",
+    "sum_logprob",
+    "min_logprob",
+    "max_entropy",
+    "first_margin",
+    "tokens",
+    "cut_off",
+    "second_look",
+    "looked_again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,6 @@ class TreesHead:
 
 
 Candidate = Callable[[Table], Head]
-
-
-def token_probability(table: Table) -> Head:
-    """Return logistic regression on three classical signals."""
-    return _on(table, Inputs(PLAIN))
 
 
 def compact(table: Table) -> Head:
@@ -88,7 +91,6 @@ def trees(table: Table) -> Head:
 
 
 CANDIDATES: dict[str, Candidate] = {
-    "token_probability": token_probability,
     "compact": compact,
     "linear": linear,
     "hidden": hidden,

@@ -126,7 +126,7 @@ class Remembering:
     def __call__(self, table: Table) -> Head:
         """Fit the plain head, and note the rows."""
         self.seen.append({row.id for row in table.attempts})
-        return CANDIDATES["token_probability"](table)
+        return CANDIDATES["compact"](table)
 
 
 def test_no_row_is_scored_by_a_head_that_saw_it(world: Any) -> None:
@@ -143,7 +143,7 @@ def test_tasks_that_leave_one_kind_behind_are_passed_over(world: Any) -> None:
     table = drawn(world, 120)
     table = replace(table, y=(table.task == 0).astype(float))
 
-    logits = crossed(table, CANDIDATES["token_probability"], task_folds(table))
+    logits = crossed(table, CANDIDATES["compact"], task_folds(table))
 
     assert not logits[table.task == 0].any() and logits[table.task != 0].all()
 

@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from edgecascade.calibrate.fit import FIT_SHARE, Fit, advice_of, estimates, reference_of, split
 from edgecascade.calibrate.table import Promise, Table, table_of
-from edgecascade.calibrate.training import PLAIN, token_probability
+from edgecascade.calibrate.training import COMPACT, compact
 from edgecascade.calibrators import CALIBRATORS
 from edgecascade.errors import AttemptsError
 from edgecascade.fitted import Fitted
@@ -53,11 +53,11 @@ def population(world: Any) -> Table:
 @pytest.fixture(scope="module")
 def refits(population: Table) -> list[tuple[Vector, Vector, Table]]:
     """Estimates of the whole population, and of the certifying part with its rows, of many small calibrations."""
-    everything, found = population.matrix(Inputs(PLAIN)), []
+    everything, found = population.matrix(Inputs(COMPACT)), []
     for seed in range(REFITS):
         drawn = np.random.default_rng(seed).integers(len(population), size=250)
         fitting, certifying = split(population.take(drawn), seed)
-        head = token_probability(fitting)
+        head = compact(fitting)
         calibrator = CALIBRATORS["platt"](head(fitting.matrix(head.inputs)), fitting.y)
         found.append((calibrator(head(everything)), estimates(head, calibrator, certifying), certifying))
     return found

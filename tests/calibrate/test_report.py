@@ -41,7 +41,7 @@ def file_of(
     own = next(one for one in ladder if one.epsilon == epsilon)
     value = {"value": 0.7, "low": 0.6, "high": 0.8}
     unknown = {"value": None, "low": float("nan"), "high": None}
-    first = {"name": "token_probability", "in_domain": value, "out_of_domain": unknown, "gain_in": None}
+    first = {"name": "compact", "in_domain": value, "out_of_domain": unknown, "gain_in": None}
     records: tuple[dict[str, Any], ...] = tuple(one.as_json() for one in ladder)
     return FittedFile(
         id="0123456789abcdef", created="2026-11-21", system=None, cloud="big" if cloud else None,
@@ -53,12 +53,12 @@ def file_of(
         ),
         epsilon=epsilon, delta=0.1, verdict="certified" if own.feasible else "infeasible",
         advice="Some can be kept." if own.feasible else f"DO NOT CASCADE yet: {own.reason}.",
-        head=HeadPart(name="token_probability", kind="linear", signals=("a",), weights=(1.0,), sha256="0" * 64),
+        head=HeadPart(name="compact", kind="linear", signals=("a",), weights=(1.0,), sha256="0" * 64),
         calibrator={"kind": "platt", "slope": 1.0, "intercept": 0.0},
         certificates=records, composed=records if gates else (), gates=(GATE,) * gates,
         reference={}, fingerprint=(), tasks=(name, "mmlu/law", "always_wrong"),
         selection={
-            "head": "token_probability", "calibrator": "platt", "calibrator_log_loss": {"platt": 0.6, "beta": 0.61},
+            "head": "compact", "calibrator": "platt", "calibrator_log_loss": {"platt": 0.6, "beta": 0.61},
             "heads": [first | {"gain_out": None, "kept": True},
                       first | {"name": "trees", "gain_in": value, "gain_out": unknown, "kept": False}],
         },

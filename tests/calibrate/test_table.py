@@ -1,5 +1,6 @@
 """Attempts as columns, checked once: what a promise costs, and what cannot be fitted."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -86,7 +87,12 @@ def test_inputs_are_signals_and_then_states(few: Attempts) -> None:
     assert draft.hidden is not None and draft.hidden.answer_mean is not None
     assert matrix.shape == (FEWEST, len(inputs)) == (FEWEST, 34)
     assert matrix[4] == pytest.approx(
-        [row.signals["min_logprob"], row.signals["tokens"], *draft.hidden.answer_mean, *draft.hidden.prompt]
+        [
+            -math.log1p(-row.signals["min_logprob"]),
+            math.log1p(row.signals["tokens"]),
+            *draft.hidden.answer_mean,
+            *draft.hidden.prompt,
+        ]
     )
 
 

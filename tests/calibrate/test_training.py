@@ -90,7 +90,7 @@ def test_a_folded_head_equals_the_standardised_pipeline(kind: str, strengths: tu
     logits = logistic_head(matrix, table.y, inputs)(matrix)
 
     distances = [np.abs(pipeline(inputs, matrix, table.y, strength) - logits).max() for strength in strengths]
-    assert min(distances) < 5e-3 < max(distances)
+    assert min(distances) < 5e-2 < max(distances)
 
 
 @pytest.mark.parametrize("name", ["linear", "hidden", "trees"])

@@ -43,7 +43,7 @@ def attempts(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path
 def test_attempts_become_a_file_and_a_page(
     home: dict[str, str], attempts: Path, tmp_path: Path, delta: Sequence[str]
 ) -> None:
-    """fit writes a whole file and says the promise or why there is none; report writes a page from it."""
+    """Fit writes a whole file and says the promise or why there is none; report writes a page from it."""
     out = tmp_path / "fitted.json"
     done = run(home, "fit", attempts, "--promise", "selective", "--epsilon", "0.4", *delta, "--out", out)
     page = run(home, "report", out)
@@ -68,7 +68,7 @@ def test_the_record_is_printed_as_json(home: dict[str, str], attempts: Path, tmp
 
 
 def test_shards_are_merged(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
-    """merge joins files, and refuses to write over one."""
+    """Merge joins files, and refuses to write over one."""
     out = tmp_path / "all.jsonl"
     done = run(home, "merge", attempts, attempts, "--out", out)
     again = run(home, "merge", attempts, "--out", out)
@@ -90,7 +90,7 @@ def test_regret_without_a_cloud_is_refused(home: dict[str, str], attempts: Path,
 
 
 def test_the_shipped_file_holds_for_the_default_model(home: dict[str, str]) -> None:
-    """check finds the file by itself, asks the fixed prompts, and says fresh."""
+    """Check finds the file by itself, asks the fixed prompts, and says fresh."""
     done = run(home, "check", "--json")
 
     record = json.loads(done.stdout)
@@ -100,7 +100,7 @@ def test_the_shipped_file_holds_for_the_default_model(home: dict[str, str]) -> N
 
 
 def test_another_template_is_refused(home: dict[str, str], tmp_path: Path) -> None:
-    """check says so with exit code 4, and asks no prompt in vain."""
+    """Check says so with exit code 4, and asks no prompt in vain."""
     template = tmp_path / "other.jinja"
     template.write_text("{% for message in messages %}{{ message.content }}\n{% endfor %}")
     done = run(home, "check", FITTED, "--template", template)

@@ -10,7 +10,6 @@ BASELINES = {
 """Signals that need no fitting, as estimates."""
 
 HEADS = {
-    "token_probability": "three classical token probabilities",
     "compact": "a few signals of different kinds",
     "linear": "every signal",
     "hidden": "every signal and the hidden states",
