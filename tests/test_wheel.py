@@ -23,10 +23,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_what_it_ships_and_no_more(wheel: Path) -> None:
-    """Every manifest and the typing marker are inside; tests, benches and weights are not."""
+    """Every manifest, question, recipe, fitted file and the typing marker are inside; tests, benches and weights are not."""
     names = zipfile.ZipFile(wheel).namelist()
 
     assert {f"edgecascade/shipped/models/{path.name}" for path in (ROOT / "models").glob("*.toml")} <= set(names)
+    for kind in ("recipes", "questions", "fitted"):
+        shipped = {
+            f"edgecascade/shipped/calibration/{kind}/{path.name}" for path in (ROOT / "calibration" / kind).iterdir()
+        }
+        assert shipped and shipped <= set(names)
+    assert "edgecascade/calibrate/report/page.html" in names
     assert "edgecascade/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/")) or name.endswith(".gguf")]
 

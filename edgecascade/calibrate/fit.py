@@ -100,10 +100,8 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
     head = choice.candidate(fitting)
     p = estimates(head, calibrator, certifying)
     say("gates")
-    draft_ladder = certify_ladder(
-        calibrator(choice.logits), fitting.loss, delta=delta, promise=promise, epsilons=(epsilon,)
-    )
-    gates = gating.fit_gates(fitting, calibrator(choice.logits) >= draft_ladder[0].threshold)
+    guess = calibrator(choice.logits)
+    gates = gating.fit_gates(fitting, guess >= likely_threshold(guess, fitting.loss, promise, epsilon))
     say("certificates")
     ladder = tuple(sorted({*EPSILONS, epsilon}))
     certificates = certify_ladder(p, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
@@ -183,6 +181,17 @@ def _check_both_kinds(table: Table) -> None:
 def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:
     """Return p_correct of every row, shape (n,)."""
     return calibrator(head(table.matrix(head.inputs)))
+
+
+def likely_threshold(p: Vector, loss: Vector, promise: Promise, epsilon: float) -> float:
+    """Return about where a certificate will put the threshold: the loosest with an observed risk of at most epsilon.
+
+    It certifies nothing; the gates only need to know which answers are likely to be kept.
+    """
+    order = np.argsort(-p)
+    kept = len(p) if promise == "regret" else np.arange(1, len(p) + 1)
+    good = np.flatnonzero(np.cumsum(loss[order]) / kept <= epsilon)
+    return float(p[order[good[-1]]]) if len(good) else math.inf
 
 
 def reference_of(p: Vector) -> Reference:

@@ -120,6 +120,8 @@ def write_fitted(path: Path, file: FittedFile, onnx: bytes) -> None:
     """Write both files, the head first; each is complete when it is visible."""
     write_bytes(onnx_beside(path), onnx)
     write_whole(path, file.model_dump_json(by_alias=True, indent=None) + "\n")
+    for whole in (path, onnx_beside(path)):
+        whole.chmod(0o644)  # it is made to be handed on
 
 
 def onnx_beside(path: Path) -> Path:
