@@ -23,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_what_it_ships_and_no_more(wheel: Path) -> None:
-    """Every manifest, question, recipe, fitted file and the typing marker are inside; tests, benches and weights are not."""
+    """Manifests, calibration files and the typing marker are inside; tests, benches and weights are not."""
     names = zipfile.ZipFile(wheel).namelist()
 
     assert {f"edgecascade/shipped/models/{path.name}" for path in (ROOT / "models").glob("*.toml")} <= set(names)

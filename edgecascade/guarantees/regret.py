@@ -21,6 +21,9 @@ from edgecascade.guarantees.certificate import Certificate
 from edgecascade.guarantees.needed import questions_needed
 from edgecascade.guarantees.ranked import Ranked, check_promise
 
+GRAIN = 20_000
+"""A graded threshold is found to one part in so many of the thresholds that there are, on the strict side."""
+
 
 def certify_regret(p: ArrayLike, losses: ArrayLike, *, epsilon: float, delta: float) -> Certificate:
     """Return the loosest threshold whose regret is at most ``epsilon``, but for one calibration in 1/``delta``.
@@ -68,11 +71,17 @@ def _betting(ranked: Ranked, epsilon: float, delta: float) -> tuple[int, float, 
     p, losses = ranked.shuffled()
     c = bet(ranked.n, epsilon, delta)
     if_kept, if_not = growth(losses, epsilon, c), growth(np.zeros(1), epsilon, c)
-    blocks, bad = 0, len(ranked.values) + 1
-    while bad - blocks > 1:
-        middle = (blocks + bad) // 2
-        passes = highest(np.where(p >= ranked.values[middle - 1], if_kept, if_not)) >= math.log(1 / delta)
-        blocks, bad = (middle, bad) if passes else (blocks, middle)
+
+    def passes(blocks: int) -> bool:
+        capital = highest(np.where(p >= ranked.values[blocks - 1], if_kept, if_not))
+        return bool(capital >= math.log(1 / delta))
+
+    blocks, bad = 0, int(np.searchsorted(ranked.totals, epsilon * ranked.n)) + 1  # none beyond has so small a mean
+    grain = max(1, bad // GRAIN)
+    step = max(1, bad // 64)
+    while bad - blocks > grain:
+        middle = max(bad - step, (blocks + bad) // 2)  # what passes is likely to lie just below what cannot
+        blocks, bad, step = (middle, bad, step) if passes(middle) else (blocks, middle, 2 * step)
     if not blocks:
         return 0, 1.0, "betting, monotone risk"
     kept = np.where(p >= ranked.values[blocks - 1], losses, 0.0)

@@ -221,7 +221,8 @@ def test_a_million_questions_work(promise: str) -> None:
     assert [fit.epsilon for fit in ladder] == list(EPSILONS)
     assert all(fit.bound <= fit.epsilon for fit in ladder if fit.feasible)
     assert all(risk(fit.threshold) <= fit.epsilon * 1.05 for fit in ladder)
-    assert risk(ladder[-1].threshold) == pytest.approx(0.2, rel=0.05)
+    fifth = next(fit for fit in ladder if fit.epsilon == 0.2)  # looser than the base risk, everything is kept
+    assert risk(fifth.threshold) == pytest.approx(0.2, rel=0.05)
 
 
 def test_the_sentence_can_be_signed() -> None:
