@@ -12,7 +12,7 @@ Exchangeability is all that the promise needs: questions to come must be drawn l
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -133,7 +133,7 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
         tasks=table.tasks,
         selection={
             "head": choice.name,
-            "heads": [trial.as_json() for trial in choice.trials],
+            "heads": _plain([trial.as_json() for trial in choice.trials]),
             "calibrator": calibrator_name,
             "calibrator_log_loss": losses,
         },
@@ -227,7 +227,7 @@ def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
     """Return how good the estimate is on questions that it has not seen, with 95 % bootstrap intervals."""
     y, task = table.y, table.family
     boot = partial(bootstrap, groups=task, repeats=REPEATS)
-    found: dict[str, Interval | float] = {
+    found: dict[str, Any] = {
         "accuracy": boot(lambda p, y: float(y.mean()), p, y),
         "auroc": boot(auroc, p, y),
         "auroc_within_tasks": boot(macro_auroc, p, y, task),
@@ -237,14 +237,17 @@ def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
         "brier": boot(brier, p, y),
     }
     if not np.isnan(table.cloud).any():
-        found["cloud_accuracy"] = float(table.cloud.mean())
+        found["cloud_accuracy"] = boot(lambda p, cloud: float(cloud.mean()), p, table.cloud)
         found["deferral_area"] = boot(deferral_area, p, table.local, table.cloud)
     for epsilon in (0.01, 0.02, 0.05):
-        found[f"share_kept_at_{epsilon:g}"] = float(share_kept(p, table.loss, epsilon))
-        found[f"oracle_share_at_{epsilon:g}"] = float(oracle_share(table.loss, epsilon))
-    return {name: _plain(value) for name, value in found.items()} | {
-        "baselines": {name: _plain(boot(macro_auroc, baseline(table, name), y, task)) for name in BASELINES}
-    }
+        found[f"share_kept_at_{epsilon:g}"] = boot(partial(share_kept, epsilon=epsilon), p, table.loss)
+        found[f"oracle_share_at_{epsilon:g}"] = boot(partial(_oracle_share, epsilon), p, table.loss)
+    found["baselines"] = {name: boot(macro_auroc, baseline(table, name), y, task) for name in BASELINES}
+    return dict(_plain(found))
+
+
+def _oracle_share(epsilon: float, p: Vector, loss: Vector) -> float:
+    return oracle_share(loss, epsilon)
 
 
 def baseline(table: Table, name: str) -> Vector:
@@ -271,10 +274,15 @@ def held_out(p: Vector, table: Table) -> HeldOut:
     )
 
 
-def _plain(value: Interval | float) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return {"value": value.value, "low": value.low, "high": value.high}
+def _plain(value: Any) -> Any:
+    """Return intervals as dictionaries, and a figure that is not defined on these questions as null."""
+    if isinstance(value, Interval):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _head_part(choice: Choice, head: Head, onnx: bytes) -> HeadPart:

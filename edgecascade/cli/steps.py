@@ -135,8 +135,9 @@ def say_fitted(file: "FittedFile", out: Path, *, as_json: bool) -> None:
         kept = f"keeps {certificate.share_kept:.1%}" if certificate.feasible else "nothing can be promised"
         click.echo(f"  {certificate.epsilon:6.1%}  {kept}")
     within = file.metrics["auroc_within_tasks"]["value"]
+    ranks = "too few questions a task" if within is None else f"{within:.3f}"
     click.echo(f"head {file.selection['head']}, calibrator {file.selection['calibrator']}")
-    click.echo(f"AUROC within tasks {within:.3f}, smooth ECE {file.metrics['smooth_ece']['value']:.3f}; {out}")
+    click.echo(f"AUROC within tasks {ranks}, smooth ECE {file.metrics['smooth_ece']['value']:.3f}; {out}")
 
 
 def report_into(fitted: Path, out: Path, *, show: bool) -> None:

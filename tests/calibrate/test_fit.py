@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from edgecascade.calibrate.fit import FIT_SHARE, Fit, advice_of, estimates, reference_of, split
+from edgecascade.calibrate.fit import FIT_SHARE, Fit, advice_of, estimates, fit, reference_of, split
 from edgecascade.calibrate.table import Promise, Table, table_of
 from edgecascade.calibrate.training import COMPACT, compact
 from edgecascade.calibrators import CALIBRATORS
@@ -23,7 +23,7 @@ from edgecascade.heads import Inputs, Vector
 from edgecascade.labelled import Grade
 from edgecascade.monitor.psi import PsiState, Reference, psi
 from edgecascade.store.attempts import Attempt, Attempts, read_attempts, write_attempts
-from edgecascade.store.fitted_files import write_fitted
+from edgecascade.store.fitted_files import read_fitted, write_fitted
 
 REFITS, DELTA = 120, 0.1
 ROUNDED = 6e-5
@@ -326,3 +326,13 @@ def test_what_cannot_be_fitted_is_refused(
     """At once, with what was found, what was wanted, and what to do."""
     with pytest.raises(AttemptsError, match=message):
         refit(changed(world().draw(count), change))
+
+
+def test_figures_that_are_not_defined_are_null(world: Any, tmp_path: Path) -> None:
+    """A task for every few questions leaves nothing to rank within tasks; the file can still be written and read."""
+    many = world(tasks=40).draw(120, seed=3)
+    found = fit(many, promise="selective", epsilon=0.3, delta=0.1, today="2026-11-22")
+    write_fitted(tmp_path / "many.json", found.file, found.onnx)
+
+    assert found.file.metrics["auroc_within_tasks"] == {"value": None, "low": None, "high": None}
+    assert read_fitted(tmp_path / "many.json") == found.file
