@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from edgecascade import evidence
 from edgecascade.errors import AttemptsError, ContextLengthError, QuestionFileError
 from edgecascade.fingerprint import ALTERNATIVES, FirstToken, fingerprint
-from edgecascade.grading import agrees, grade
-from edgecascade.labelled import LabelledQuestion
+from edgecascade.grading import JUDGE, agrees, grade, judge_question, verdict_of
+from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.llama.engine import Engine
 from edgecascade.local import identity_of
 from edgecascade.prompts import asked
@@ -21,6 +21,9 @@ from edgecascade.records import Question, Sampling, Token
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, AttemptsLog, Header, header_of
 from edgecascade.store.questions import QuestionFile, read_questions
+
+
+JUDGE_TOKENS = 64
 
 
 class CloudTier(Protocol):
@@ -117,6 +120,15 @@ def check_cloud_column(questions: Iterable[LabelledQuestion], column: str) -> No
             )
 
 
+def check_judge(questions: Iterable[LabelledQuestion], judge: CloudTier | None) -> None:
+    """Raise QuestionFileError where a question wants a judge and there is none."""
+    if judge is None and (wanting := [question.id for question in questions if question.metric == JUDGE]):
+        raise QuestionFileError(
+            f"{len(wanting)} questions are graded by a judge, {wanting[0]!r} first: found none, wanted a model that "
+            "judges, with --judge SPEC"
+        )
+
+
 def first_token(engine: Engine) -> FirstToken:
     """Return what asks an engine for the first token of its answer."""
 
@@ -138,6 +150,7 @@ def collect(
     clock: Callable[[], float],
     cloud: CloudTier | str | None = None,
     cloud_name: str | None = None,
+    judge: CloudTier | None = None,
     shard: str = "1/1",
     max_tokens: int | None = None,
     tell: Tell = lambda progress: None,
@@ -146,6 +159,7 @@ def collect(
 
     sha256  of the model's file                  source  digest of the question file
     cloud   a tier that is asked, or the name of a recorded column
+    judge   a tier that grades the questions whose metric is "judge"
 
     Where ``out`` exists it is gone on with. Raises AttemptsError for a file of another run, and whatever the engine or
     the cloud raise; what was done by then is kept.
@@ -154,6 +168,7 @@ def collect(
     tier = None if isinstance(cloud, str) else cloud
     if column:
         check_cloud_column(questions, column)
+    check_judge(questions, judge)
     begun = header_of(out)
     header = Header(
         identity=identity_of(engine, Sampling(), sha256=sha256),
@@ -173,7 +188,7 @@ def collect(
         for number, question in enumerate(todo, 1):
             put = asked(question, system=system, max_tokens=max_tokens)
             try:
-                attempt = attempt_of(engine, question, put, column=column, tier=tier)
+                attempt = attempt_of(engine, question, put, column=column, tier=tier, judge=judge)
             except ContextLengthError:
                 progress = replace(progress, left_out=progress.left_out + 1)
             else:
@@ -190,7 +205,13 @@ def collect(
 
 
 def attempt_of(
-    engine: Engine, question: LabelledQuestion, put: Question, *, column: str | None, tier: CloudTier | None
+    engine: Engine,
+    question: LabelledQuestion,
+    put: Question,
+    *,
+    column: str | None,
+    tier: CloudTier | None,
+    judge: CloudTier | None,
 ) -> Attempt:
     """Return the device's graded answer to one question, with the cloud's side where there is one."""
     draft = evidence.draft(engine, put, hidden=True)
@@ -204,8 +225,16 @@ def attempt_of(
         metric=question.metric,
         draft=draft,
         signals=signals(draft),
-        grade=grade(draft.text, question),
-        cloud=score if theirs is None else grade(theirs, question).score,
+        grade=graded(draft.text, question, judge),
+        cloud=score if theirs is None else graded(theirs, question, judge).score,
         cloud_text=theirs,
         agrees=None if theirs is None else agrees(draft.text, theirs, question).score,
     )
+
+
+def graded(answer: str, question: LabelledQuestion, judge: CloudTier | None) -> Grade:
+    """Return the grade of an answer, by the question's metric or by the judge that it asks for."""
+    if question.metric != JUDGE or judge is None:
+        return grade(answer, question)
+    asked = Question.of(judge_question(question, answer), sampling=Sampling(max_tokens=JUDGE_TOKENS))
+    return verdict_of(judge.answer(asked))

@@ -90,6 +90,7 @@ def calibrate(
 @click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
 @click.option("--cloud-column", metavar="NAME", help="The recorded scores of this model are the cloud's.")
 @click.option("--cloud", metavar="SPEC", help="Ask this cloud too: openai:MODEL, or an address with #MODEL behind it.")
+@click.option("--judge", metavar="SPEC", help="This model grades the questions whose metric is judge; as --cloud.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many, spread over the file.")
 @click.option("--shard", default="1/1", show_default=True, metavar="I/N", help="Only the I-th of N parts.")
 @click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="The longest answer. [default: by metric]")
@@ -105,6 +106,7 @@ def collect(
     system: str | None,
     cloud_column: str | None,
     cloud: str | None,
+    judge: str | None,
     limit: int | None,
     shard: str,
     max_tokens: int | None,
@@ -127,6 +129,7 @@ def collect(
         system=system,
         cloud=cloud,
         cloud_column=cloud_column,
+        judge=judge,
         limit=limit,
         shard=shard,
         max_tokens=max_tokens,

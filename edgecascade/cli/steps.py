@@ -50,6 +50,7 @@ def collect_into(
     system: str | None = None,
     cloud: str | None = None,
     cloud_column: str | None = None,
+    judge: str | None = None,
     limit: int | None = None,
     shard: str = "1/1",
     max_tokens: int | None = None,
@@ -62,6 +63,7 @@ def collect_into(
     todo = part_of(file.questions, shard=shard, limit=limit)
     with ExitStack() as open_now:
         tier = open_now.enter_context(ChatCloud(cloud_spec(cloud, os.environ))) if cloud else None
+        grader = open_now.enter_context(ChatCloud(cloud_spec(judge, os.environ))) if judge else None
         opened = open_now.enter_context(open_model(model, settings_of(engine)))
         show = open_now.enter_context(counter("questions"))
 
@@ -79,6 +81,7 @@ def collect_into(
             system=opened.system if system is None else system,
             cloud=tier or cloud_column,
             cloud_name=cloud or cloud_column,
+            judge=grader,
             shard=shard,
             max_tokens=max_tokens,
             tell=tell,

@@ -16,7 +16,7 @@ from edgecascade.cloud.chat import ChatCloud, CloudSpec
 from edgecascade.errors import AttemptsError, QuestionFileError
 from edgecascade.fingerprint import PROMPTS
 from edgecascade.grading import grade
-from edgecascade.labelled import LabelledQuestion
+from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.records import Message
 from edgecascade.signals import SIGNALS, signals
 from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, read_attempts
@@ -218,6 +218,20 @@ def test_a_cloud_is_asked_and_graded(run: Any, whole: Attempts, file: QuestionFi
     assert (first.agrees, second.agrees) == (first.grade.score, 0)
     assert [request.body["messages"][0]["content"] for request in server.requests] == [SYSTEM] * 2
     assert server.requests[0].body["messages"][1]["content"] == "What is the capital of France?"
+
+
+def test_a_judge_grades_what_asks_for_one(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """It sees question and answer, and its word is the grade; without one the questions are refused beforehand."""
+    questions = [replace(question, metric="judge") for question in file.questions[:2]]
+    out = begun(tmp_path / "run.jsonl", whole.header, cloud=None)
+    with pytest.raises(QuestionFileError, match="2 questions are graded by a judge"):
+        run(out, questions)
+    with LoopbackChat("CORRECT", "I cannot say.") as server, ChatCloud(CloudSpec(server.base_url, MODEL)) as judge:
+        run(out, questions, judge=judge)
+    first, second = read_attempts([out]).rows
+
+    assert (first.grade, second.grade) == (Grade(1.0), Grade(0.0, parsed=False))
+    assert first.draft.text in server.requests[0].body["messages"][0]["content"]
 
 
 class HoldingChat(LoopbackChat):
