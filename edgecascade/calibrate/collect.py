@@ -22,7 +22,6 @@ from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, AttemptsLog, Header, header_of
 from edgecascade.store.questions import QuestionFile, read_questions
 
-
 JUDGE_TOKENS = 64
 
 
