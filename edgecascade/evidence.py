@@ -124,8 +124,8 @@ def draft_of(tokens: Sequence[Token], ending: Ending, *, load_seconds: float = 0
     )
 
 
-Judge = Callable[[Draft, dict[str, float]], Estimate]
-"""Says what a draft with these signals is worth."""
+Judge = Callable[[Question, Draft, dict[str, float]], Estimate]
+"""Says what a draft with these signals is worth as an answer to a question."""
 
 
 UNKNOWN = Estimate(None, None, None, None)
@@ -133,11 +133,17 @@ UNKNOWN = Estimate(None, None, None, None)
 
 
 def answer_of(
-    draft: Draft, *, model: str, id: str, samples: tuple[Draft, ...] = (), judge: Judge | None = None
+    question: Question,
+    draft: Draft,
+    *,
+    model: str,
+    id: str,
+    samples: tuple[Draft, ...] = (),
+    judge: Judge | None = None,
 ) -> Answer:
     """Return the answer of the local tier, the only one there is; ``judge`` is a calibration that may hold here."""
     measured = signals(draft)
-    estimate = judge(draft, measured) if judge else UNKNOWN
+    estimate = judge(question, draft, measured) if judge else UNKNOWN
     if samples:
         measured["agreement"] = agreement([sample.text for sample in samples])
     return Answer(

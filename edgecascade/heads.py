@@ -90,8 +90,9 @@ class LinearHead:
     intercept: float
 
     def __call__(self, matrix: Matrix) -> Vector:
-        """Return the logits, shape (rows,)."""
-        return matrix @ self.weights + self.intercept
+        """Return the logits, shape (rows,); summed row by row, so that one answer gets the bits it got among many."""
+        logits: Vector = (matrix * self.weights).sum(axis=1) + self.intercept
+        return logits
 
 
 def checked_onnx(path: Path, sha256: str) -> bytes:
@@ -117,10 +118,19 @@ class OnnxHead:
 
     def __init__(self, path: Path, inputs: Inputs, *, sha256: str) -> None:
         """Load the file; raises FittedFileError where it is missing, tampered with, or not of these inputs."""
+        self._load(checked_onnx(path, sha256), inputs, path)
+
+    @classmethod
+    def of(cls, content: bytes, inputs: Inputs) -> "OnnxHead":
+        """Return the head of a file that is not yet written."""
+        head = cls.__new__(cls)
+        head._load(content, inputs, Path("new.onnx"))
+        return head
+
+    def _load(self, content: bytes, inputs: Inputs, path: Path) -> None:
         import onnxruntime
 
         self.inputs = inputs
-        content = checked_onnx(path, sha256)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -4,7 +4,7 @@ The promise holds for one model file with one prompt template and one way of cho
 
     another model, template or sampler    refused: other probabilities altogether
     another quantisation, of weights      stale: ranking survives, the operating point does not; an intercept refit with
-    or of the key-value cache             30 to 50 labelled questions is needed before any promise
+    or of the key-value cache             30 or more labelled questions is needed before any promise
     another build, backend or batch       fresh, and watched: single tokens differ, the distribution hardly does
 """
 
@@ -23,7 +23,7 @@ NAMES = {
     "family": "another model",
     "template": "another chat template",
     "sampler": "another sampler",
-    "grammar": "a grammar",
+    "grammar": "another use of grammars",
 }
 UNQUANTISED = frozenset({"f16", "f32"})
 WATCHED = (
@@ -106,7 +106,7 @@ def verdict(fitted: Identity, here: Identity) -> Verdict:
         return Verdict(
             "stale",
             f"another quantisation: found {here.quantisation}, fitted for {fitted.quantisation}; "
-            "refit with 30 to 50 labelled questions (`edgecascade calibrate refit`)",
+            "refit with 30 or more labelled questions (`edgecascade calibrate refit`)",
         )
     if here.kv_type != fitted.kv_type and {here.kv_type, fitted.kv_type} - UNQUANTISED:
         return Verdict(

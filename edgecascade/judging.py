@@ -1,12 +1,11 @@
 """What a draft is worth here: a fitted file, the verdict on whether it holds, and the monitors that watch it.
 
-Whether the file holds is ``identity.verdict``, less what the monitors have seen since: fresh, with its promise; stale,
-with p_correct but no promise; refused, with neither.
+Whether the file holds is ``identity.verdict``, less what sets this answer apart from those that were certified, less
+what the monitors have seen since: fresh, with its promise; stale, with p_correct but no promise; refused, with neither.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgecascade.errors import FittedFileError
@@ -15,54 +14,79 @@ from edgecascade.identity import Identity, Verdict, verdict
 from edgecascade.llama.engine import Engine
 from edgecascade.local import identity_of
 from edgecascade.pull import sha256_of_model
-from edgecascade.records import Calibration, Draft, Estimate, Sampling
+from edgecascade.records import Calibration, Draft, Estimate, Question, Sampling
+from edgecascade.store.fitted_files import FittedFile
 from edgecascade.store.paths import Folders
 from edgecascade.watch import Watch
 
 
-@dataclass(frozen=True, slots=True)
 class Judge:
-    """Says what drafts are worth; the verdict was found out when it was made.
+    """Says what drafts are worth here; several threads may ask it."""
 
-    epsilon   the risk of the ladder that is promised; None: the fitted file's own
-    stricter  what is added to the certified threshold, at least 0
-    """
+    def __init__(self, fitted: Fitted, here: Identity, folders: Folders, *, epsilon: float | None = None) -> None:
+        """Take a fitted file and its monitors to an engine; FittedFileError for an epsilon not on the file's ladder.
 
-    fitted: Fitted
-    watch: Watch
-    holds: Verdict
-    epsilon: float | None = None
-    stricter: float = 0.0
+        epsilon  the risk of the ladder that is promised; None: the fitted file's own
+        """
+        self.fitted = fitted
+        self.certificate = fitted.certificate(epsilon)
+        self.identity = verdict(fitted.file.identity, here)
+        self.watch = Watch(fitted, folders, epsilon=epsilon)
 
-    @classmethod
-    def of(cls, fitted: Fitted, here: Identity, folders: Folders, *, epsilon: float | None = None) -> "Judge":
-        """Return a file with its monitors and the verdict here; FittedFileError for an epsilon not on its ladder."""
-        fitted.certificate(epsilon)
-        watch = Watch(fitted, folders)
-        return cls(fitted, watch, watch.verdict(verdict(fitted.file.identity, here)), epsilon, watch.stricter)
+    @property
+    def system(self) -> str | None:
+        """The system message that the file was fitted with; the promise holds for questions that begin with it."""
+        return self.fitted.file.system
 
     @property
     def wants_hidden(self) -> bool:
         """Whether drafts must be written with their hidden states."""
-        return self.holds.state != "refused" and self.fitted.wants_hidden
+        return self.identity.state != "refused" and self.fitted.wants_hidden
 
-    def __call__(self, draft: Draft, measured: Mapping[str, float] | None = None) -> Estimate:
-        """Return what a draft is worth, and let the monitors see it; ``measured`` are its signals, if known."""
-        state, reason = self.holds.state, self.holds.reason
-        calibration = Calibration(self.fitted.file.id, state, reason)
-        if state == "refused":
-            return Estimate(None, None, None, calibration)
+    def __call__(self, question: Question, draft: Draft, measured: Mapping[str, float] | None = None) -> Estimate:
+        """Return what a draft is worth as an answer to a question, and let the monitors see it.
+
+        measured  its signals, where they are known
+        """
+        file = self.fitted.file
+        if self.identity.state == "refused":
+            return Estimate(None, None, None, Calibration(file.id, "refused", self.identity.reason))
         p = self.fitted.p_correct(draft, measured)
-        if draft.finish_reason != "cancelled":
+        holds = like_those_certified(question, draft, file, self.identity)
+        if holds.state == "fresh":
             self.watch.saw(p)
-        certificate = self.fitted.certificate(self.epsilon)
-        if state == "stale":
+            holds = self.watch.verdict(holds)
+        if holds.state == "fresh" and not self.certificate.feasible:
+            return Estimate(
+                p, None, None, Calibration(file.id, "fresh", f"nothing certified: {self.certificate.reason}")
+            )
+        calibration = Calibration(file.id, holds.state, holds.reason)
+        if holds.state != "fresh":
             return Estimate(p, None, None, calibration)
-        if not certificate.feasible:
-            reason = f"nothing certified: {certificate.reason}"
-            return Estimate(p, None, None, Calibration(self.fitted.file.id, state, reason))
-        sentence = certificate.sentence(self.fitted.file.created)
-        return Estimate(p, certificate.threshold + self.stricter, sentence, calibration)
+        threshold = self.certificate.threshold + self.watch.stricter
+        return Estimate(p, threshold, self.certificate.sentence(file.created), calibration)
+
+
+def like_those_certified(question: Question, draft: Draft, file: FittedFile, identity: Verdict) -> Verdict:
+    """Return the verdict for one answer: stale where it was asked, or ended, as none that was certified."""
+    first = question.messages[0]
+    system = first.content if first.role == "system" else None
+    if identity.state != "fresh":
+        return identity
+    if system != file.system:
+        return Verdict("stale", f"another system message: found {_cut(system)}, fitted with {_cut(file.system)}")
+    if draft.finish_reason != "end":
+        return Verdict("stale", f"the answer did not end by itself: found {draft.finish_reason!r}; such are not kept")
+    if file.longest and len(draft.tokens) > file.longest:
+        return Verdict(
+            "stale",
+            f"longer than any answer that was certified: found {len(draft.tokens)} tokens, at most {file.longest}",
+        )
+    return identity
+
+
+def _cut(system: str | None) -> str:
+    return "none" if system is None else repr(system if len(system) < 60 else system[:57] + "...")
 
 
 def calibrated(
@@ -103,4 +127,4 @@ def judge_of(
     """Return the same for an engine whose file's sha256 is known; None where there is no fitted file."""
     here = identity_of(engine, sampling, sha256=sha256)
     fitted = find_fitted(here, folders, explicit=explicit)
-    return Judge.of(fitted, here, folders, epsilon=epsilon) if fitted else None
+    return Judge(fitted, here, folders, epsilon=epsilon) if fitted else None

@@ -312,6 +312,11 @@ class Answer:
     signals: dict[str, float]
     samples: tuple[Draft, ...] = ()
 
+    @property
+    def kept(self) -> bool:
+        """Whether a promise covers it."""
+        return self.threshold is not None and self.p_correct is not None and self.p_correct >= self.threshold
+
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain values; ``samples`` only where some were asked for."""
         names = [name for name in self.__slots__ if name != "samples"]
@@ -339,7 +344,9 @@ class Answer:
             else f"p_correct {self.p_correct:.2f}"
         )
         if self.threshold is not None and self.p_correct is not None:
-            sure += f" ({'kept' if self.p_correct >= self.threshold else 'not kept: below'} {self.threshold:.2f})"
+            digits = 2 if f"{self.p_correct:.2f}" != f"{self.threshold:.2f}" else 6
+            kept = "kept, from" if self.kept else "not kept, below"
+            sure = f"p_correct {self.p_correct:.{digits}f} ({kept} {self.threshold:.{digits}f})"
         parts = [self.tier, self.model, sure, f"{self.timings.decode_tps:.0f} tokens/s"]
         if "agreement" in self.signals:
             parts.append(f"{self.signals['agreement']:.0%} of {len(self.samples)} samples agree")

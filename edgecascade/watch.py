@@ -10,7 +10,6 @@ looser than the certified one. The state is a few hundred bytes, whatever was se
 import json
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,17 +47,64 @@ class State:
 
 
 class Watch:
-    """The monitors of one fitted file for this user; several processes may share them."""
+    """The monitors of one promise for this user; several processes may share them."""
 
-    def __init__(self, fitted: Fitted, folders: Folders) -> None:
-        """Take up where the last process stopped; a damaged memory is begun anew."""
+    def __init__(self, fitted: Fitted, folders: Folders, *, epsilon: float | None = None) -> None:
+        """Take up where the last process stopped; a damaged memory is begun anew.
+
+        epsilon  the risk of the ladder that is promised; None: the fitted file's own. Each is watched by itself.
+        """
         self.fitted = fitted
+        self.certificate = fitted.certificate(epsilon)
         self.reference = Reference.from_json(fitted.file.reference)
-        self.path = folders.state / "monitor" / f"{fitted.file.id}.json"
+        self.path = folders.state / "monitor" / f"{fitted.file.id}-{self.certificate.epsilon:g}.json"
+        self.state = self._read()
+
+    def saw(self, p_correct: float) -> None:
+        """Take note of one more answer's estimate, 0 to 1."""
+        self._change(lambda state: replace(state, drift=state.drift.update(p_correct, self.reference)))
+
+    def audited(self, *, kept: bool, loss: float | None, probability: float) -> None:
+        """Take note of one more question, drawn for an audit or not.
+
+        kept         whether the device's answer was kept
+        loss         what the audit found of it, 0 (right) to 1; None where it was not drawn
+        probability  with which questions are drawn, above 0; it must not depend on the answer
+
+        Regret is a promise about all questions, so one that was not kept counts with loss 0; the others are about kept
+        answers only, and a question that was not kept says nothing about them.
+        """
+        if not kept and self.certificate.promise != "regret":
+            return
+        found = loss if kept or loss is None else 0.0
+
+        def change(state: State) -> State:
+            audit = state.audit if found is None else state.audit.update(found)
+            return replace(state, audit=audit, threshold=state.threshold.update(found, probability))
+
+        self._change(change)
+
+    def verdict(self, holds: Verdict) -> Verdict:
+        """Return what is left of a verdict on the identity, given what was seen since."""
+        if holds.state != "fresh":
+            return holds
+        if self.state.audit.alarm:
+            return Verdict("stale", "the audits refute the promise: calibrate again on questions like the present ones")
+        index = psi(self.state.drift, self.reference)
+        match drift_verdict(index, worth(self.state.drift, self.reference)):
+            case "void":
+                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.2; calibrate again on questions like these")
+            case "refit":
+                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.05; refit with 30 or more labelled questions")
+        return holds
 
     @property
-    def state(self) -> State:
-        """What is remembered now."""
+    def stricter(self) -> float:
+        """How far above the certified threshold the audits have moved the one in use, at least 0."""
+        threshold = self.state.threshold
+        return threshold.current - threshold.certified if math.isfinite(threshold.current) else 0.0
+
+    def _read(self) -> State:
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             drift = PsiState.from_json(record["drift"])
@@ -68,52 +114,19 @@ class Watch:
         except (OSError, ValueError, KeyError, TypeError, FittedFileError):
             return self._new()
 
-    def saw(self, p_correct: float) -> None:
-        """Take note of one more answer's estimate, 0 to 1."""
-        self._change(lambda state: replace(state, drift=state.drift.update(p_correct, self.reference)))
-
-    def audited(self, loss: float | None, probability: float) -> None:
-        """Take note of one more question: the loss of its kept answer, 0 to 1, or None where it was not looked at.
-
-        ``probability`` is how often kept answers are looked at, above 0.
-        """
-
-        def change(state: State) -> State:
-            audit = state.audit if loss is None else state.audit.update(loss)
-            return replace(state, audit=audit, threshold=state.threshold.update(loss, probability))
-
-        self._change(change)
-
-    def verdict(self, holds: Verdict) -> Verdict:
-        """Return what is left of a verdict on the identity, given what was seen since."""
-        if holds.state != "fresh":
-            return holds
-        state = self.state
-        if state.audit.alarm:
-            return Verdict("stale", "the audits refute the promise: calibrate again on questions like the present ones")
-        index = psi(state.drift, self.reference)
-        match drift_verdict(index, worth(state.drift, self.reference)):
-            case "void":
-                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.2; calibrate again on questions like these")
-            case "refit":
-                return Verdict("stale", f"drift: PSI {index:.2f}, above 0.05; refit with 30 to 50 labelled questions")
-        return holds
-
-    @property
-    def stricter(self) -> float:
-        """How far above the certified threshold the audits have moved the one in use, at least 0."""
-        threshold = self.state.threshold
-        return threshold.current - threshold.certified if math.isfinite(threshold.current) else 0.0
-
     def _new(self) -> State:
-        certificate = self.fitted.certificate()
+        epsilon = self.certificate.epsilon
         return State(
             PsiState.of(self.reference),
-            AuditState(certificate.epsilon, ALARM_DELTA),
-            AdaptiveThreshold.of(certificate.threshold, certificate.epsilon),
+            AuditState(epsilon, ALARM_DELTA),
+            AdaptiveThreshold.of(self.certificate.threshold, epsilon),
         )
 
     def _change(self, change: Callable[[State], State]) -> None:
-        """Change what is remembered; where nothing can be written, nothing is watched."""
-        with suppress(OSError, DownloadError), locked(self.path.with_name(f".{self.path.name}.lock")):
-            write_whole(self.path, json.dumps(change(self.state).as_json()) + "\n")
+        """Change what is remembered, here and on disk; where nothing can be written, this process alone remembers."""
+        try:
+            with locked(self.path.with_name(f".{self.path.name}.lock")):
+                self.state = change(self._read() if self.path.exists() else self.state)
+                write_whole(self.path, json.dumps(self.state.as_json()) + "\n", durable=False)
+        except (OSError, DownloadError):
+            self.state = change(self.state)

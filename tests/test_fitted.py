@@ -18,7 +18,7 @@ from edgecascade.heads import Inputs, LinearHead, OnnxHead
 from edgecascade.identity import Identity, sampler_of
 from edgecascade.judging import Judge
 from edgecascade.monitor.psi import Reference
-from edgecascade.records import Draft, Estimate, HiddenStates, Sampling, Timings, Token, Usage
+from edgecascade.records import Draft, Estimate, HiddenStates, Question, Sampling, Timings, Token, Usage
 from edgecascade.signals import signals
 from edgecascade.store.fitted_files import FittedFile, HeadPart, HeldOut, onnx_beside, user_fitted, write_fitted
 from edgecascade.store.paths import Folders, shipped
@@ -96,6 +96,7 @@ def fitted_file(head: LinearHead = PLAIN, **changes: Any) -> tuple[FittedFile, b
         "reference": Reference.of([number / 100 for number in range(100)]).as_json(),
         "fingerprint": (),
         "tasks": ("a",),
+        "longest": 400,
         "selection": {},
         "metrics": {},
         "provenance": {},
@@ -115,7 +116,7 @@ def draft(logprob: float = -0.1, *, hidden: bool = False) -> Draft:
     """An answer of four equally sure tokens."""
     token = Token(1, "word", logprob, logprob, 1.0, 0.5, 0.9, 20.0, 0.1)
     states = HiddenStates(np.array([0.5, 0.25], np.float32), None) if hidden else None
-    return Draft("word", (token,) * 4, "length", Usage(9, 4), Timings(0, 0, 0, 0, 0.4), states)
+    return Draft("word", (token,) * 4, "end", Usage(9, 4), Timings(0, 0, 0, 0, 0.4), states)
 
 
 @pytest.fixture
@@ -217,16 +218,19 @@ def test_a_risk_that_is_not_on_the_ladder_is_refused(path: Path, folders: Folder
     with pytest.raises(FittedFileError, match=r"epsilon 0\.03: found 0\.01, 0\.05, 0\.1; choose one of them"):
         fitted.certificate(0.03)
     with pytest.raises(FittedFileError, match=r"epsilon 0\.03"):
-        Judge.of(fitted, IDENTITY, folders, epsilon=0.03)
+        Judge(fitted, IDENTITY, folders, epsilon=0.03)
 
 
 # What it says here
 
 
+ASKED = Question.of("What is it?")
+
+
 def judged(path: Path, folders: Folders, *, epsilon: float | None = None, **changes: Any) -> tuple[Judge, Estimate]:
     """Judge one draft on an engine that differs from the fitted one in these fields."""
-    judge = Judge.of(Fitted(path), replace(IDENTITY, **changes), folders, epsilon=epsilon)
-    return judge, judge(draft())
+    judge = Judge(Fitted(path), replace(IDENTITY, **changes), folders, epsilon=epsilon)
+    return judge, judge(ASKED, draft())
 
 
 def test_fresh_is_an_estimate_with_its_promise(path: Path, folders: Folders) -> None:
@@ -236,7 +240,7 @@ def test_fresh_is_an_estimate_with_its_promise(path: Path, folders: Folders) -> 
     assert estimate.p_correct == judge.fitted.p_correct(draft())
     assert (estimate.threshold, estimate.promise) == (0.6, judge.fitted.certificate().sentence("2026-11-21"))
     assert estimate.calibration and estimate.calibration.verdict == "fresh"
-    assert estimate.kept and not judge(draft(-3.0)).kept
+    assert estimate.kept and not judge(ASKED, draft(-3.0)).kept
 
 
 def test_a_risk_of_the_ladder_may_be_chosen(path: Path, folders: Folders) -> None:
@@ -253,7 +257,45 @@ def test_stale_is_an_estimate_without_a_promise(path: Path, folders: Folders) ->
     assert estimate.p_correct == judge.fitted.p_correct(draft())
     assert estimate.threshold is estimate.promise is None and not estimate.kept
     assert estimate.calibration and estimate.calibration.verdict == "stale"
-    assert "refit with 30 to 50 labelled questions" in estimate.calibration.reason
+    assert "refit with 30 or more labelled questions" in estimate.calibration.reason
+
+
+@pytest.mark.parametrize(
+    ("question", "changes", "named"),
+    [
+        (
+            Question.of("What is it?", system="Answer as a pirate."),
+            {},
+            "another system message: found 'Answer as a pirate.'",
+        ),
+        (ASKED, {"finish_reason": "length"}, "did not end by itself: found 'length'"),
+        (ASKED, {"finish_reason": "cancelled"}, "did not end by itself"),
+        (ASKED, {"tokens": draft().tokens * 500}, "longer than any answer that was certified"),
+    ],
+)
+def test_an_answer_like_none_that_was_certified_has_no_promise(
+    path: Path, folders: Folders, question: Question, changes: dict[str, Any], named: str
+) -> None:
+    """Asked in another way, cut off, or longer: an estimate, but no promise, and the monitors do not count it."""
+    judge, _ = judged(path, folders)
+    seen = judge.watch.state.drift.count
+    estimate = judge(question, replace(draft(), **changes))
+
+    assert estimate.p_correct is not None and estimate.promise is None and not estimate.kept
+    assert estimate.calibration and estimate.calibration.verdict == "stale"
+    assert named in estimate.calibration.reason
+    assert judge.watch.state.drift.count == seen
+
+
+def test_a_judge_that_lives_long_withdraws_what_no_longer_holds(path: Path, folders: Folders) -> None:
+    """Drift is noticed by the very judge that sees it, not only by the next process."""
+    judge, before = judged(path, folders)
+    for _ in range(300):
+        judge(ASKED, draft(-5.0))
+    after = judge(ASKED, draft())
+
+    assert before.promise and not after.promise
+    assert after.calibration and "drift" in after.calibration.reason
 
 
 def test_refused_is_nothing_but_its_reason(tmp_path: Path, folders: Folders) -> None:
@@ -270,7 +312,7 @@ def test_infeasible_is_an_estimate_that_keeps_nothing(path: Path, folders: Folde
     judge, estimate = judged(path, folders, epsilon=0.01)
 
     assert estimate.p_correct and estimate.threshold is estimate.promise is None
-    assert not judge(draft(0.0)).kept
+    assert not judge(ASKED, draft(0.0)).kept
     assert estimate.calibration and estimate.calibration.reason == "nothing certified: 500 questions are too few"
 
 

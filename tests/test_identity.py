@@ -95,7 +95,7 @@ def test_another_quantisation_is_stale() -> None:
     found = verdict(FITTED, replace(FITTED, sha256="b" * 64, quantisation="Q8_0", model="Tiny.Q8_0"))
 
     assert found.state == "stale"
-    assert "found Q8_0, fitted for Q4_K_M" in found.reason and "30 to 50 labelled questions" in found.reason
+    assert "found Q8_0, fitted for Q4_K_M" in found.reason and "30 or more labelled questions" in found.reason
 
 
 def test_other_weights_of_the_same_quantisation_are_refused() -> None:

@@ -28,6 +28,8 @@ TASK_GROUPS = 5
 PLATT_BELOW = 300
 """Labels below which only Platt scaling is tried: freer calibrators need more."""
 REPEATS = 400
+SIGNALS_ONLY = frozenset({"compact", "linear"})
+"""Heads that may be used where there is one task only, and nothing is known of others."""
 
 Say = Callable[[str], None]
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -93,7 +95,8 @@ def choose_head(table: Table, *, say: Say = lambda line: None) -> Choice:
         first = len(tried) == 1
         gain_in = None if first else gain(own, plain)
         gain_out = None if first or out is None or plain_out is None else gain(out, plain_out)
-        kept = gain_in is None or (gain_in.low > 0 and (gain_out is None or gain_out.low > 0))
+        abroad = gain_out.low > 0 if gain_out else other in SIGNALS_ONLY
+        kept = gain_in is None or (gain_in.low > 0 and abroad)
         trials.append(Trial(other, within(own), None if out is None else within(out), gain_in, gain_out, kept))
         if first or (kept and pooled_gain(own, logits).low > 0):
             name, logits = other, own

@@ -19,7 +19,7 @@ from edgecascade.local import identity_of
 from edgecascade.prompts import asked
 from edgecascade.records import Question, Sampling, Token
 from edgecascade.signals import signals
-from edgecascade.store.attempts import Attempt, AttemptsLog, Header, header_of
+from edgecascade.store.attempts import Attempt, AttemptsLog, Header, digest_of, header_of
 from edgecascade.store.questions import QuestionFile, read_questions
 
 JUDGE_TOKENS = 64
@@ -150,6 +150,7 @@ def collect(
     cloud: CloudTier | str | None = None,
     cloud_name: str | None = None,
     judge: CloudTier | None = None,
+    judge_name: str | None = None,
     shard: str = "1/1",
     max_tokens: int | None = None,
     tell: Tell = lambda progress: None,
@@ -160,8 +161,8 @@ def collect(
     cloud   a tier that is asked, or the name of a recorded column
     judge   a tier that grades the questions whose metric is "judge"
 
-    Where ``out`` exists it is gone on with. Raises AttemptsError for a file of another run, and whatever the engine or
-    the cloud raise; what was done by then is kept.
+    Where ``out`` exists it is gone on with. Raises AttemptsError for a file of another run or of other questions under
+    the same ids, and whatever the engine or the cloud raise; what was done by then is kept.
     """
     column = cloud if isinstance(cloud, str) else None
     tier = None if isinstance(cloud, str) else cloud
@@ -178,9 +179,11 @@ def collect(
         created=today,
         width=engine.width,
         fingerprint=begun.fingerprint if begun else fingerprint(first_token(engine)),
+        max_tokens=max_tokens,
+        judge=judge_name,
     )
     with AttemptsLog(out, header) as log:
-        todo = [question for question in questions if question.id not in log.done]
+        todo = log.missing(questions)
         progress = Progress(len(questions) - len(todo), len(questions))
         tell(progress)
         started = clock()
@@ -228,6 +231,7 @@ def attempt_of(
         cloud=score if theirs is None else graded(theirs, question, judge).score,
         cloud_text=theirs,
         agrees=None if theirs is None else agrees(draft.text, theirs, question).score,
+        question=digest_of(question),
     )
 
 

@@ -28,7 +28,8 @@ from edgecascade.calibrators import Calibrator
 from edgecascade.errors import AttemptsError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.guarantees.ladder import EPSILONS, certify_ladder
-from edgecascade.heads import Head, LinearHead, Vector
+from edgecascade.guarantees.needed import must_escalate
+from edgecascade.heads import Head, LinearHead, OnnxHead, Vector
 from edgecascade.metrics import (
     Interval,
     auroc,
@@ -98,19 +99,20 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
     say("calibrator")
     calibrator_name, calibrator, losses = choose_calibrator(choice.logits, fitting.y)
     head = choice.candidate(fitting)
-    p = estimates(head, calibrator, certifying)
+    onnx = onnx_of(head)
+    p = estimates(served(head, onnx), calibrator, certifying)
+    complete = np.where(ended(certifying), p, -np.inf)
     say("gates")
     guess = calibrator(choice.logits)
     gates = gating.fit_gates(fitting, guess >= likely_threshold(guess, fitting.loss, promise, epsilon))
     say("certificates")
     ladder = tuple(sorted({*EPSILONS, epsilon}))
-    certificates = certify_ladder(p, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
+    certificates = certify_ladder(complete, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
     chosen = certificates[ladder.index(epsilon)]
-    gate_results, stopped = gating.measured(gates, certifying, p >= chosen.threshold)
-    behind = np.where(stopped, -np.inf, p)
+    gate_results, stopped = gating.measured(gates, certifying, complete >= chosen.threshold)
+    behind = np.where(stopped, -np.inf, complete)
     composed = certify_ladder(behind, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
     say("metrics")
-    onnx = onnx_of(head)
     header = attempts.header
     file = FittedFile(
         id="",
@@ -131,6 +133,8 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
         reference=reference_of(p).as_json(),
         fingerprint=header.fingerprint,
         tasks=table.tasks,
+        longest=max(len(row.draft.tokens) for row in certifying.attempts),
+        fitted_on=tuple(sorted(id_digest(row.id) for row in fitting.attempts)),
         selection={
             "head": choice.name,
             "heads": _plain([trial.as_json() for trial in choice.trials]),
@@ -178,6 +182,21 @@ def _check_both_kinds(table: Table) -> None:
             )
 
 
+def served(head: Head, onnx: bytes) -> Head:
+    """Return the head as it will be run: numpy for a linear one, the exported ONNX for any other."""
+    return head if isinstance(head, LinearHead) else OnnxHead.of(onnx, head.inputs)
+
+
+def ended(table: Table) -> NDArray[np.bool_]:
+    """Return which answers ended by themselves, shape (n,): one that was cut off is never kept."""
+    return np.array([row.draft.finish_reason == "end" for row in table.attempts])
+
+
+def id_digest(id: str) -> str:
+    """Return what stands for a question in a fitted file."""
+    return hashlib.sha256(id.encode()).hexdigest()[:10]
+
+
 def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:
     """Return p_correct of every row, shape (n,)."""
     return calibrator(head(table.matrix(head.inputs)))
@@ -204,11 +223,14 @@ def reference_of(p: Vector) -> Reference:
 def advice_of(certificate: Certificate, table: Table) -> str:
     """Return what a person should do about the result, in a sentence or two."""
     kept, alone = f"{certificate.share_kept:.0%} of the answers", certificate.promise == "selective"
+    regret = certificate.promise == "regret"
     if not certificate.feasible:
         more = f" About {certificate.needed:,} questions would be needed." if certificate.needed else ""
+        least = must_escalate(float(table.loss.mean()), certificate.epsilon)
+        why = f" At least {least:.0%} could not be kept by the best of estimates." if not regret and least > 0 else ""
         return (
             f"DO NOT CASCADE yet: {certificate.reason}. The device is wrong on {1 - table.y.mean():.0%} of these "
-            f"questions.{more} Until then no answer is kept."
+            f"questions.{why}{more} Until then no answer is kept."
         )
     if not alone and certificate.share_kept >= ALL_KEPT:
         return "No cloud is needed: the device alone keeps the promise on questions like these."

@@ -77,16 +77,16 @@ class Table:
         return all(attempt.draft.tokens for attempt in self.attempts)
 
 
-def table_of(attempts: Attempts, promise: Promise) -> Table:
-    """Return the attempts as columns.
+def table_of(attempts: Attempts, promise: Promise, *, fewest: int = FEWEST) -> Table:
+    """Return the attempts as columns, at least ``fewest`` of them.
 
     Raises AttemptsError for too few of them, for none right or none wrong, for signals of another version, and where
     the promise needs the cloud's side and there is none.
     """
     rows = attempts.rows
-    if len(rows) < FEWEST:
+    if len(rows) < fewest:
         raise AttemptsError(
-            f"too few attempts to fit: found {len(rows)}, wanted at least {FEWEST} (500 for a promise worth having); "
+            f"too few attempts to fit: found {len(rows)}, wanted at least {fewest} (500 for a promise worth having); "
             "collect more questions"
         )
     for row in rows:

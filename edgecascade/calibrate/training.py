@@ -31,6 +31,7 @@ COMPACT = (
     "mean_logprob",
     "sum_logprob",
     "min_logprob",
+    "span_logprob",
     "max_entropy",
     "first_margin",
     "tokens",

@@ -79,7 +79,7 @@ def ask(
         if samples and not cancel.is_set():
             warm = sampling_of(sampling, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
             drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
-        answer = evidence.answer_of(draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
+        answer = evidence.answer_of(asked, draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
         _print(answer, as_json=as_json, streamed=streaming)
         if cancel.is_set():
             raise KeyboardInterrupt
@@ -137,9 +137,9 @@ def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
     for number, sample in enumerate(answer.samples, 1):
         click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
     click.secho(answer.line(), err=True, dim=True)
-    if answer.promise:
+    if answer.promise and answer.kept:
         click.secho(answer.promise, err=True, dim=True)
-    elif answer.calibration:
+    elif answer.calibration and not answer.promise:
         click.secho(f"no promise: {answer.calibration.reason}", err=True, dim=True)
     if "length" in {answer.finish_reason, *(sample.finish_reason for sample in answer.samples)}:
         click.secho("cut off at the longest answer allowed; more with --max-tokens", err=True, dim=True)

@@ -1,6 +1,8 @@
 """``edgecascade calibrate``: make p_correct true for a model on this device, and say what may be promised."""
 
+import hashlib
 import json
+import math
 import os
 import sys
 from datetime import date
@@ -25,14 +27,26 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the record itself.")
 
 
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # which lies in every range
+        raise click.BadParameter("found nan, wanted a number between 0 and 1")
+    return value
+
+
 promise_options = options_as(
     "promised",
     (
         click.option("--promise", type=click.Choice(["regret", "selective", "agreement"]), help="What is promised."),
-        click.option("--epsilon", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="The risk allowed."),
+        click.option(
+            "--epsilon",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            callback=_number,
+            help="The risk allowed.",
+        ),
         click.option(
             "--delta",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            callback=_number,
             help="How often a fit may miss its promise. [default: 0.1]",
         ),
     ),
@@ -62,23 +76,41 @@ def calibrate(
     any moment; the same command goes on.
     """
     if context.invoked_subcommand:
+        _check_no_options(context, context.invoked_subcommand)
         return
+    from edgecascade.calibrate.extras import TO_FIT, TO_REPORT, check_installed
     from edgecascade.errors import QuestionFileError
     from edgecascade.store.fitted_files import user_fitted
     from edgecascade.store.paths import Folders
     from edgecascade.store.recipes import find_recipe
 
+    check_installed(*TO_FIT, *TO_REPORT)
     folders = Folders.of(os.environ)
     chosen = find_recipe(recipe, folders)
     if (chosen.promise == "selective") == bool(cloud):
         wanted = "no cloud" if cloud else "a cloud, with --cloud"
         raise QuestionFileError(f"recipe {recipe!r} promises {chosen.promise}: it wants {wanted}; see --recipe")
     file = questions_in(chosen.source)
-    out = (work or folders.data / "calibrations" / f"{recipe}-{date.today()}") / "attempts.jsonl"
-    sha256 = collect_into(file, out, model=model, engine=engine, cloud=cloud, limit=chosen.limit).sha256
-    fitted = user_fitted(folders, sha256)
-    fit_into([out], chosen.promise, chosen.epsilon, chosen.delta, fitted)
-    report_into(fitted, out.with_name("report.html"), show=show)
+
+    def attempts_of(sha256: str) -> Path:
+        parts = [Path(recipe).stem, sha256[:12], *([hashlib.sha256(cloud.encode()).hexdigest()[:12]] if cloud else [])]
+        return (work or folders.data / "calibrations" / "-".join(parts)) / "attempts.jsonl"
+
+    collected = collect_into(file, attempts_of, model=model, engine=engine, cloud=cloud, limit=chosen.limit)
+    fitted = user_fitted(folders, collected.sha256)
+    fit_into([collected.out], chosen.promise, chosen.epsilon, chosen.delta, fitted)
+    report_into(fitted, collected.out.with_name("report.html"), show=show)
+
+
+def _check_no_options(context: click.Context, name: str) -> None:
+    """Raise UsageError where an option stands before a subcommand, which does not see it there."""
+    command = calibrate.get_command(context, name)
+    known = {parameter.name for parameter in command.params} if command else set()
+    for parameter in calibrate.params:
+        if context.get_parameter_source(str(parameter.name)) == click.core.ParameterSource.COMMANDLINE:
+            option = parameter.opts[-1]
+            todo = f"put it behind {name}" if parameter.name in known else f"{name} has no such option: leave it out"
+            raise click.UsageError(f"{option} stands before {name}, where it has no effect; {todo}")
 
 
 @calibrate.command()
@@ -145,10 +177,9 @@ def collect(
 @click.option("--out", "-o", type=OUT, required=True, help="The merged file; must not exist yet.")
 def merge(attempts: tuple[Path, ...], out: Path) -> None:
     """Put the ATTEMPTS of several shards into one file; two answers to one question are a conflict."""
-    from edgecascade.store.attempts import read_attempts, write_attempts
+    from edgecascade.store.attempts import merge_attempts
 
-    merged = read_attempts(attempts)
-    write_attempts(out, merged)
+    merged = merge_attempts(attempts, out)
     click.echo(f"{len(merged.rows)} attempts in {out}")
 
 
@@ -182,8 +213,9 @@ def refit(fitted: Path, attempts: tuple[Path, ...], out: Path, as_json: bool) ->
     from edgecascade.calibrate.refit import refit
     from edgecascade.fitted import Fitted
     from edgecascade.store.attempts import read_attempts
-    from edgecascade.store.fitted_files import write_fitted
+    from edgecascade.store.fitted_files import check_out, write_fitted
 
+    check_out(out, ".json", [fitted, *attempts])
     found = refit(Fitted(fitted), read_attempts(attempts), today=date.today().isoformat())
     write_fitted(out, found.file, found.onnx)
     say_fitted(found.file, out, as_json=as_json)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -28,22 +28,26 @@ class Collected:
 
     progress: "Progress"
     sha256: str
+    out: Path
 
 
 def questions_in(source: Path, **options: Any) -> "QuestionFile":
-    """Return the questions of a file, and say which of them cannot be graded."""
+    """Return the questions of a file, and say which of them were left out."""
     from edgecascade.calibrate.collect import questions_of
     from edgecascade.grading import UNGRADED
 
     file = questions_of(source, **options)
     for metric, count in file.left_out.items():
         click.secho(f"note: {count} questions left out, {metric}: {UNGRADED[metric]}", err=True, fg="yellow")
+    repeated = getattr(file, "repeated", 0)
+    if repeated:
+        click.secho(f"note: {repeated} repeated questions left out", err=True, fg="yellow")
     return file
 
 
 def collect_into(
     file: "QuestionFile",
-    out: Path,
+    out: Path | Callable[[str], Path],
     *,
     model: str | None,
     engine: dict[str, Any],
@@ -55,7 +59,7 @@ def collect_into(
     shard: str = "1/1",
     max_tokens: int | None = None,
 ) -> Collected:
-    """Answer and grade questions into ``out``, with progress."""
+    """Answer and grade questions into ``out``, which may depend on the model file's sha256, with progress."""
     from edgecascade.calibrate.collect import collect, part_of
     from edgecascade.cli.opening import open_model
     from edgecascade.cloud.chat import ChatCloud, cloud_spec
@@ -66,6 +70,7 @@ def collect_into(
         grader = open_now.enter_context(ChatCloud(cloud_spec(judge, os.environ))) if judge else None
         opened = open_now.enter_context(open_model(model, settings_of(engine)))
         show = open_now.enter_context(counter("questions"))
+        path = out if isinstance(out, Path) else out(opened.sha256)
 
         def tell(progress: "Progress") -> None:
             right = f"{progress.correct / progress.answered:.0%} right" if progress.answered else ""
@@ -74,7 +79,7 @@ def collect_into(
         done = collect(
             opened.engine,
             todo,
-            out,
+            path,
             sha256=opened.sha256,
             source=file.sha256,
             today=date.today().isoformat(),
@@ -82,6 +87,7 @@ def collect_into(
             cloud=tier or cloud_column,
             cloud_name=cloud or cloud_column,
             judge=grader,
+            judge_name=judge,
             shard=shard,
             max_tokens=max_tokens,
             tell=tell,
@@ -90,7 +96,7 @@ def collect_into(
         for count, what in ((done.left_out, "too long for the context, left out"), (done.unparsed, "no answer found")):
             if count:
                 click.secho(f"note: {count} questions: {what}", err=True, fg="yellow")
-        return Collected(done, opened.sha256)
+        return Collected(done, opened.sha256, path)
 
 
 def fit_into(
@@ -104,10 +110,13 @@ def fit_into(
     as_json: bool = False,
 ) -> None:
     """Fit attempts into ``out``, and say what can be promised."""
+    from edgecascade.calibrate.extras import TO_FIT, check_installed
     from edgecascade.calibrate.fit import fit
     from edgecascade.store.attempts import read_attempts
-    from edgecascade.store.fitted_files import write_fitted
+    from edgecascade.store.fitted_files import check_out, write_fitted
 
+    check_installed(*TO_FIT)
+    check_out(out, ".json", attempts)
     found = fit(
         read_attempts(attempts),
         promise=promise,
@@ -145,10 +154,13 @@ def say_fitted(file: "FittedFile", out: Path, *, as_json: bool) -> None:
 
 def report_into(fitted: Path, out: Path, *, show: bool) -> None:
     """Write the page of a fitted file."""
+    from edgecascade.calibrate.extras import TO_REPORT, check_installed
     from edgecascade.calibrate.report import report_of
     from edgecascade.store.files import write_whole
-    from edgecascade.store.fitted_files import read_fitted
+    from edgecascade.store.fitted_files import check_out, read_fitted
 
+    check_installed(*TO_REPORT)
+    check_out(out, ".html", [fitted])
     write_whole(out, report_of(read_fitted(fitted)))
     click.echo(f"report: {out}")
     if show:

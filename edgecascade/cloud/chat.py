@@ -93,7 +93,7 @@ class ChatCloud:
         self._client.close()
 
     def answer(self, question: Question) -> str:
-        """Return the answer's text.
+        """Return the answer's text, "" where the model or a filter refuses to give one: asked again, it would again.
 
         InputError: the server refuses the request, and would again. DeviceError: no answer came, or none that is one.
         """
@@ -137,11 +137,18 @@ class ChatCloud:
 
     def _text(self, response: httpx.Response) -> str:
         try:
-            text = response.json()["choices"][0]["message"]["content"]
-            if isinstance(text, str):
+            said = response.json()
+        except (ValueError, RecursionError):
+            said = None
+        match said:
+            case {"choices": [{"message": {"content": str(text)}}, *_]}:
                 return text.encode("utf-8", "replace").decode()  # half a character, escaped in JSON, cannot be stored
-        except (ValueError, LookupError, TypeError, RecursionError):
-            pass
+            case (
+                {"choices": [{"message": {"content": None}}, *_]}
+                | {"choices": [{"message": {"refusal": str()}}, *_]}
+                | {"choices": [{"finish_reason": "content_filter"}, *_]}
+            ):
+                return ""
         raise DeviceError(
             f"{self.spec.base_url} gave no completion: found {self._plain(response.text)!r}, wanted JSON with "
             "choices[0].message.content; check that the address is that of an OpenAI-compatible server, up to /v1"

@@ -4,12 +4,30 @@ number  the number that is announced, or has the unit, or is new; right within a
 GSM8K   the final number (Cobbe et al., "Training Verifiers to Solve Math Word Problems")
 """
 
+# ruff: noqa: RUF001 (the patterns hold the signs that answers hold)
+
 import re
 
 from edgecascade.errors import QuestionFileError
 from edgecascade.grading.quantities import CLOSE, Number, after_equals, converted, near, numbers_in, unit_named
 from edgecascade.grading.text import UNPARSED, announcements, boxed_in, visible
 from edgecascade.labelled import Grade, LabelledQuestion
+
+_DENIED = re.compile(
+    r"(?:(?<!\bor )\bnot|n['’]t|\b(?:rather than|instead of|never))\s+(?:be\s+)?(?:equal to\s+)?"
+    r"[$€£]?[-\u2212]?\d(?:[\d.,/]*\d)?",
+    re.IGNORECASE,
+)
+"""A number that the text says it is not."""
+
+
+def _read(answer: str) -> str:
+    """Return what is read of an answer: after its thinking, without the numbers that it denies.
+
+    >>> _read("It is 391, not 12.")
+    'It is 391,  .'
+    """
+    return _DENIED.sub(" ", visible(answer))
 
 
 def number(answer: str, question: LabelledQuestion) -> Grade:
@@ -34,7 +52,7 @@ def _chosen(answer: str, question: LabelledQuestion, unit: str) -> float | None:
     What is announced comes first, then what has the unit, then the only number that the question does not hold, then
     the only one of the thing that it asks for, then the last.
     """
-    text, asked = visible(answer), question.messages[-1].content if question.messages else ""
+    text, asked = _read(answer), question.messages[-1].content if question.messages else ""
     found, announced = _pool(text, equals=True)
     if unit and (given := _given_otherwise(asked, unit)):
         fresh = [number for number in found if (number.value, unit_named(number.unit)) not in given]
@@ -116,7 +134,7 @@ def final_number(text: str) -> float | None:
     >>> final_number("3 pens at $2 make $6.\n#### 1,006"), final_number("So 2 + 2 = 4 apples.")
     (1006.0, 4.0)
     """
-    found, announced = _pool(visible(text), equals=False)
+    found, announced = _pool(_read(text), equals=False)
     return (found[0] if announced else found[-1]).value if found else None
 
 

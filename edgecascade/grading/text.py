@@ -104,7 +104,7 @@ def words_of(text: str, *, joined: bool = False, articles: bool = False) -> list
     return found if articles else [word for word in found if word not in ("a", "an", "the")] or found
 
 
-_NOT = {"not", "never", "neither", "nor"}
+_NOT = {"not", "never", "neither", "nor", "unlike"}
 
 
 def _denied(before: Sequence[str]) -> bool:

@@ -9,10 +9,10 @@ procedure (Wiens and Dmitrienko, 2005) within Learn-then-Test (arXiv:2110.01052)
     (exclusive) and m, m can be passed wrongly as the first only at a level of at most delta A(m), and these sum to at
     most delta.
 
-What is tested and where it starts follows from p alone, never from a loss. So given how many are kept, the kept are a
-plain sample, and the tests are exact: binomial for losses of 0 and 1, betting for graded ones. One thing is assumed
-beyond that: the thresholds come from the same questions, not from others, which is exact where the risk crosses epsilon
-once as the threshold falls; where it crosses more often, the sum above is no more than a close approximation.
+What is tested and where it starts follows from p alone, never from a loss: tests are binomial for losses of 0 and 1,
+betting for graded ones. They would be exact if thresholds and starts came from other questions. That they come from the
+same ones makes them a close approximation: simulated with constant, crossing and saw-tooth risks, at most 7.5 % of 400
+calibrations broke a promise made with delta = 10 %.
 
     tested   kept counts that grow by about the square root, from the smallest that could pass
     starts   where p is a probability: for each of five factors, the loosest count that would pass if the true risk were

@@ -8,10 +8,12 @@ attempt in hand, and what it left half-written is cut off when the file is opene
 """
 
 import errno
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -22,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgecascade.errors import AttemptsError, DownloadError, NoSpaceError
 from edgecascade.identity import Identity
-from edgecascade.labelled import Grade
+from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.records import Draft, FinishReason, HiddenStates, SecondLook, Timings, Token, Usage
 from edgecascade.store.locks import locked
 
@@ -30,6 +32,7 @@ SCHEMA = "edgecascade.attempts/1"
 SUFFIX = ".jsonl"
 COLUMNS = ("logprob", "top_logprob", "margin", "entropy", "top5_mass", "logsumexp", "seconds")
 FLOAT = np.dtype("<f4")
+FIRST_BYTES = f'{{"schema":"{SCHEMA}",'.encode()
 
 
 class Header(BaseModel):
@@ -38,6 +41,8 @@ class Header(BaseModel):
     questions    digest of the question file(s)     cloud      the column or tier asked beside, if any
     system       the system message                 shard      "2/4": the second of four parts
     fingerprint  what the model thinks of the fixed prompts of ``fingerprint.py``
+    max_tokens   the longest answer, where one was set for all questions
+    judge        the tier that grades questions whose metric is "judge"
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,11 +56,15 @@ class Header(BaseModel):
     created: str
     width: int
     fingerprint: tuple[tuple[int, float], ...]
+    max_tokens: int | None = None
+    judge: str | None = None
 
     def differences(self, other: "Header") -> list[str]:
-        """Return in which fields that matter two headers differ."""
+        """Return in which fields that matter two headers differ; a field that one of them does not have is unknown."""
         mine, theirs = self.model_dump(), other.model_dump()
-        return [name for name in ("identity", "system", "cloud") if mine[name] != theirs[name]]
+        known = self.model_fields_set & other.model_fields_set
+        names = ("identity", "system", "cloud", "max_tokens", "judge")
+        return [name for name in names if name in known and mine[name] != theirs[name]]
 
 
 class _Row(BaseModel):
@@ -80,6 +89,7 @@ class _Row(BaseModel):
     signals: dict[str, float]
     at: int = Field(ge=0)
     states: int = Field(ge=0, le=2)
+    question: str = ""
 
     def floats(self, width: int) -> int:
         """How many numbers it has in the sidecar."""
@@ -92,6 +102,7 @@ class Attempt:
 
     grade       of the device's answer            cloud   the cloud's score on the same question, 0 to 1; None: unknown
     cloud_text  its answer where it was asked     agrees  whether the device's answer says the same, where it was asked
+    question    ``digest_of`` the question; "" where it was not recorded
     """
 
     id: str
@@ -103,6 +114,20 @@ class Attempt:
     cloud: float | None = None
     cloud_text: str | None = None
     agrees: float | None = None
+    question: str = ""
+
+
+def digest_of(question: LabelledQuestion) -> str:
+    """Return 12 hex digits that change with whatever decides an answer or its grade; id and recorded scores do not."""
+    content = {
+        "task": question.task,
+        "messages": [asdict(message) for message in question.messages],
+        "choices": question.choices,
+        "gold": question.gold,
+        "metric": question.metric,
+        "grading": dict(question.grading),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +146,7 @@ class AttemptsLog:
         self.path, self.header = path, header
         self._sidecar = sidecar_of(path)
         self.done: frozenset[str] = frozenset()
+        self._digests: dict[str, str] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -141,6 +167,19 @@ class AttemptsLog:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with _writing(self.path):
             self._open.close()
+
+    def missing(self, questions: Iterable[LabelledQuestion]) -> list[LabelledQuestion]:
+        """Return those that are not done; AttemptsError where an id was done with another question."""
+        todo: list[LabelledQuestion] = []
+        for question in questions:
+            if question.id not in self.done:
+                todo.append(question)
+            elif (found := self._digests[question.id]) and found != (wanted := digest_of(question)):
+                raise AttemptsError(
+                    f"{self.path} holds another question under the id {question.id!r}: found digest {found}, wanted "
+                    f"{wanted}; choose another --out, or the question file that it was collected from"
+                )
+        return todo
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt: its numbers, then the line that makes it count; AttemptsError for a signal of NaN."""
@@ -172,6 +211,7 @@ class AttemptsLog:
             signals=dict(attempt.signals),
             at=self._numbers.tell() // FLOAT.itemsize,
             states=len(numbers) - 1,
+            question=attempt.question,
         )
         with _writing(self.path):
             self._numbers.write(np.concatenate(numbers, dtype=FLOAT).tobytes())
@@ -181,7 +221,7 @@ class AttemptsLog:
 
     def _go_on(self) -> None:
         """Cut off what a kill left half-written, and note what is done."""
-        if not self.path.exists() or self.path.stat().st_size == 0:
+        if not _begun(self.path):
             self._sidecar.unlink(missing_ok=True)
             self.path.write_text(self.header.model_dump_json(by_alias=True) + "\n", encoding="utf-8")
             return
@@ -203,7 +243,8 @@ class AttemptsLog:
             lines.truncate(len(whole))
         with self._sidecar.open("ab") as numbers:
             numbers.truncate(end * FLOAT.itemsize)
-        self.done = frozenset(row.id for row in rows)
+        self._digests = {row.id: row.question for row in rows}
+        self.done = frozenset(self._digests)
 
     def _refuse(self) -> None:
         raise AttemptsError(f"{self.path} is being written by another process; wait for it, or choose another --out")
@@ -232,11 +273,20 @@ def sidecar_of(path: Path) -> Path:
     return path.with_suffix(".f32")
 
 
+def _begun(path: Path) -> bool:
+    """Whether there is more than what a kill leaves of the first line; half a line of anything else is not ours."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        first = file.readline()
+    return first.endswith(b"\n") or not (first.startswith(FIRST_BYTES) or FIRST_BYTES.startswith(first))
+
+
 def header_of(path: Path) -> Header | None:
     """Return the first line of an attempts file that was begun; None where there is none."""
-    if not path.exists() or path.stat().st_size == 0:
-        return None
     try:
+        if not _begun(path):
+            return None
         with path.open("rb") as file:
             return _parse(path, file.readline().decode("utf-8", "replace"))[0]
     except OSError as error:
@@ -347,13 +397,15 @@ def _same_run(path: Path, found: Header, wanted: Header) -> None:
             )
         raise AttemptsError(
             f"{path} was collected differently: found {name} = {mine!r}, wanted {theirs!r}; "
-            "attempts of one file, and of one fit, must come from one model run in one way"
+            "attempts of one file, and of one fit, must come from one model run in one way: choose another --out or "
+            "--work, or leave this file out"
         )
 
 
 def _same_answer(first: tuple[Path, _Row], second: tuple[Path, _Row]) -> None:
     (path, row), (other, again) = first, second
-    for name in ("task", "text", "local", "cloud"):
+    names = ("task", "text", "local", "cloud", *(("question",) if row.question and again.question else ()))
+    for name in names:
         if getattr(row, name) != getattr(again, name):
             raise AttemptsError(
                 f"{other} and {path} disagree about question {row.id!r}: found {name} = {getattr(again, name)!r} "
@@ -384,6 +436,7 @@ def _attempt(row: _Row, width: int, numbers: NDArray[np.float32] | None) -> Atte
         cloud=row.cloud,
         cloud_text=row.cloud_text,
         agrees=row.agrees,
+        question=row.question,
     )
 
 
@@ -420,10 +473,34 @@ def _token(text: str, values: Sequence[float], *, end: bool) -> Token:
     return Token(-1, text, logprob, top_logprob, margin, entropy, top5_mass, logsumexp, seconds, end)
 
 
+def merge_attempts(paths: Sequence[Path], out: Path) -> Attempts:
+    """Write the attempts of several shards as one file, and return them; AttemptsError where one lacks its numbers."""
+    for path in paths:
+        header, rows = _parse(path, _text_of(path))
+        if any(row.floats(header.width) for row in rows) and _numbers_of(path) is None:
+            raise AttemptsError(
+                f"{path} cannot be merged: found no numbers in {sidecar_of(path)}, wanted those of {len(rows)} "
+                "attempts; put that file back"
+            )
+    merged = read_attempts(paths)
+    write_attempts(out, merged)
+    return merged
+
+
 def write_attempts(path: Path, attempts: Attempts) -> None:
-    """Write attempts as one file; nothing must be there yet."""
-    if path.exists():
-        raise AttemptsError(f"{path} exists already; choose another --out, or remove it")
+    """Write attempts as one file; neither it nor its numbers may be there yet, and none may lack its tokens."""
+    for there in (path, sidecar_of(path)):
+        if there.exists():
+            raise AttemptsError(
+                f"{there} exists already: found a file, wanted a new name; choose another --out, or remove it"
+            )
+    for row in attempts.rows:
+        if row.draft.usage.completion_tokens and not row.draft.tokens:
+            raise AttemptsError(
+                f"question {row.id!r} came without its tokens: found none, wanted "
+                f"{row.draft.usage.completion_tokens}; put the {sidecar_of(path).suffix} beside the file that it was "
+                "read from"
+            )
     with AttemptsLog(path, attempts.header) as log:
         for attempt in attempts.rows:
             log.append(attempt)

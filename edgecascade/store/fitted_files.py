@@ -8,7 +8,7 @@ Look-up order: an explicit path, the user's folder, the shipped ones.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -77,12 +77,22 @@ class HeldOut(_Strict):
     seconds: tuple[float, ...]
     baselines: dict[str, tuple[float, ...]]
 
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        columns = {"p": self.p, "local": self.local, "loss": self.loss, "seconds": self.seconds} | self.baselines
+        for name, column in (columns | ({"cloud": self.cloud} if self.cloud is not None else {})).items():
+            if len(column) != len(self.task):
+                raise ValueError(f"{name} has {len(column)} rows, wanted {len(self.task)} as in task")
+        return self
+
 
 class FittedFile(_Strict):
     """The whole file.
 
     verdict       "certified", or "infeasible": nothing can be promised and nothing is kept
     advice        what a person should do about it, "DO NOT CASCADE ..." among it
+    longest       tokens of the longest answer that it was certified on
+    fitted_on     digests of the questions that head and calibrator were fitted on: no certificate may use them
     certificates  of the complete answer's estimate alone, a ladder of epsilons; ``composed``: behind the gates
     """
 
@@ -105,10 +115,19 @@ class FittedFile(_Strict):
     reference: dict[str, Any]
     fingerprint: tuple[tuple[int, float], ...]
     tasks: tuple[str, ...]
+    longest: int = Field(default=0, ge=0)
+    fitted_on: tuple[str, ...] = ()
     selection: dict[str, Any]
     metrics: dict[str, Any]
     provenance: dict[str, Any]
     held_out: HeldOut
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> Self:
+        wrong = next((task for task in self.held_out.task if not 0 <= task < len(self.tasks)), None)
+        if wrong is not None:
+            raise ValueError(f"held_out.task names task {wrong}, wanted one of {len(self.tasks)}, counted from 0")
+        return self
 
     def digest(self) -> str:
         """Return the id that belongs to the content."""
@@ -116,10 +135,36 @@ class FittedFile(_Strict):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def check_out(out: Path, suffix: str, inputs: Iterable[Path]) -> None:
+    """Raise FittedFileError where ``out`` has another suffix, or it or its head would replace an input.
+
+    An input is each of the files and what belongs to it: a head (.onnx), or the numbers of attempts (.f32).
+    """
+    if out.suffix != suffix:  # so that no two files share their head
+        raise FittedFileError(
+            f"{out} cannot be written: found {out.suffix!r} at its end, wanted {suffix!r}; choose another --out"
+        )
+    written = [file for file in (out, onnx_beside(out)) if suffix == file.suffix or suffix == ".json"]
+    for given in inputs:
+        for read in (given, given.with_suffix(".onnx"), given.with_suffix(".f32")):
+            for file in written:
+                if file.exists() and read.exists() and file.samefile(read):
+                    raise FittedFileError(
+                        f"{file} would be written over: found it among what is read, wanted a file of its own; "
+                        "choose another --out"
+                    )
+
+
 def write_fitted(path: Path, file: FittedFile, onnx: bytes) -> None:
-    """Write both files, the head first; each is complete when it is visible."""
-    write_bytes(onnx_beside(path), onnx)
-    write_whole(path, file.model_dump_json(by_alias=True, indent=None) + "\n")
+    """Write both files, the head first unless it is linear; each is complete when it is visible."""
+    text = file.model_dump_json(by_alias=True, indent=None) + "\n"
+    if file.head.kind == "linear":  # served without its ONNX, but not beside another's: a kill in between does no harm
+        onnx_beside(path).unlink(missing_ok=True)
+        write_whole(path, text)
+        write_bytes(onnx_beside(path), onnx)
+    else:
+        write_bytes(onnx_beside(path), onnx)
+        write_whole(path, text)
     for whole in (path, onnx_beside(path)):
         whole.chmod(0o644)  # it is made to be handed on
 

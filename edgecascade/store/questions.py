@@ -62,14 +62,17 @@ class _Row(_Strict):
 class QuestionFile:
     """What a question file holds.
 
-    questions  those that can be graded, in the file's order; where the same question stands again, its id ends in -2
+    questions  those that can be graded, in the file's order, each once
     left_out   how many were left out, by metric (``grading.UNGRADED`` says why)
     sha256     of the file; of a folder: of its files' sha256, in order of their names
+    repeated   rows that ask what an earlier one asks, with the same right answer; only the first is kept, since copies
+               on both sides of a split would be neither new questions nor independent ones
     """
 
     questions: tuple[LabelledQuestion, ...]
     left_out: Mapping[str, int]
     sha256: str
+    repeated: int = 0
 
 
 def read_questions(
@@ -86,8 +89,7 @@ def read_questions(
     if form is not None and form not in FORMS:
         raise QuestionFileError(f"form {form!r} is unknown: wanted one of {', '.join(FORMS)}")
     paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    places: dict[str, tuple[LabelledQuestion, str]] = {}
-    questions: list[LabelledQuestion] = []
+    kept = _Kept()
     left_out: Counter[str] = Counter()
     digests = []
     for file in paths:
@@ -95,16 +97,16 @@ def read_questions(
         digests.append(hashlib.sha256(read).hexdigest())
         for line, row in _rows(_text(read, file), file, columns, form):
             place = f"{file}:{line}"
-            question = _with_own_id(_question(row, place), place, places)
-            places[question.id] = question, place
+            question = _question(row, place)
             if question.metric in UNGRADED:
                 left_out[question.metric] += 1
             else:
-                questions.append(question)
-    if not places:
+                kept.add(question, place, id_is_made=row.get("id") in (None, ""))
+    if not kept.by_id and not left_out:
         raise QuestionFileError(f"{path}: found no question, wanted at least one; a folder is read as its *.jsonl")
     whole = hashlib.sha256("\n".join(digests).encode()).hexdigest() if path.is_dir() else digests[0]
-    return QuestionFile(tuple(questions), MappingProxyType(dict(left_out)), whole)
+    questions = tuple(question for question, _ in kept.by_id.values())
+    return QuestionFile(questions, MappingProxyType(dict(left_out)), whole, kept.repeated)
 
 
 def _bytes(path: Path) -> bytes:
@@ -235,19 +237,48 @@ def _letter(gold: str, texts: Sequence[str], labels: Sequence[str]) -> str:
     return letter if re.fullmatch("[A-Z]", letter) else gold
 
 
-def _with_own_id(
-    question: LabelledQuestion, place: str, places: Mapping[str, tuple[LabelledQuestion, str]]
-) -> LabelledQuestion:
-    """Return the question under an id that is free.
+class _Kept:
+    """The questions that were read, each once, under an id of its own."""
 
-    Published tables name a question by its text, and hold some twice, with other choices or the same: those are
-    numbered. One id for two questions is a mistake, and raises QuestionFileError.
+    def __init__(self) -> None:
+        self.by_id: dict[str, tuple[LabelledQuestion, str]] = {}
+        self.repeated = 0
+        self._by_content: dict[tuple[object, ...], tuple[LabelledQuestion, str]] = {}
+
+    def add(self, question: LabelledQuestion, place: str, *, id_is_made: bool) -> None:
+        """Keep the question, or count it where an earlier one asks the same; raise QuestionFileError for a conflict."""
+        content = (question.task, question.messages, question.choices)
+        if content in self._by_content:
+            _check_copy(question, place, *self._by_content[content])
+            self.repeated += 1
+            return
+        if question.id in self.by_id:
+            first, where = self.by_id[question.id]
+            if not id_is_made and not _named_by_text(first, question):
+                raise QuestionFileError(
+                    f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; "
+                    "rename one"
+                )
+            names = (f"{question.id}-{number}" for number in itertools.count(2))
+            question = replace(question, id=next(name for name in names if name not in self.by_id))
+        self.by_id[question.id] = self._by_content[content] = question, place
+
+
+def _check_copy(question: LabelledQuestion, place: str, first: LabelledQuestion, where: str) -> None:
+    """Raise QuestionFileError where one question has two right answers, or two ways of grading."""
+    for name in ("gold", "metric", "grading"):
+        here, there = getattr(question, name), getattr(first, name)
+        if here != there:
+            raise QuestionFileError(
+                f"{place}: {name!r}: found {str(here)[:60]} for the question of {where}, wanted {str(there)[:60]} as "
+                "there; correct or remove one"
+            )
+
+
+def _named_by_text(first: LabelledQuestion, question: LabelledQuestion) -> bool:
+    """Return whether two questions share their task and text, and offer other choices.
+
+    Published tables make an id of the text alone, so that "Which of the following is true?" has one id for many.
     """
-    if question.id not in places:
-        return question
-    first, where = places[question.id]
-    if (first.task, first.messages) != (question.task, question.messages):
-        raise QuestionFileError(
-            f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; rename one"
-        )
-    return replace(question, id=next(name for n in itertools.count(2) if (name := f"{question.id}-{n}") not in places))
+    same = (first.task, first.messages, first.metric) == (question.task, question.messages, question.metric)
+    return same and bool(first.choices and question.choices) and set(first.choices) != set(question.choices)

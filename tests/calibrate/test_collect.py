@@ -19,7 +19,7 @@ from edgecascade.grading import grade
 from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.records import Message
 from edgecascade.signals import SIGNALS, signals
-from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, read_attempts
+from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, digest_of, read_attempts
 from edgecascade.store.files import sha256_of
 from edgecascade.store.questions import QuestionFile
 from edgecascade.testing import ChatReply, ChatRequest, LoopbackChat
@@ -100,6 +100,7 @@ def test_every_question_becomes_an_attempt(whole: Attempts, file: QuestionFile) 
         assert row.draft.tokens and row.draft.hidden is not None
         assert set(row.signals) == set(SIGNALS) and row.signals == pytest.approx(signals(row.draft), rel=1e-4, abs=1e-4)
         assert row.grade == grade(row.draft.text, question)
+        assert row.question == digest_of(question)
 
 
 def test_the_header_says_what_was_run(whole: Attempts, engine: "Engine", file: QuestionFile) -> None:
@@ -108,6 +109,7 @@ def test_the_header_says_what_was_run(whole: Attempts, engine: "Engine", file: Q
 
     assert header.identity.model == engine.path.stem and header.identity.context == engine.context_length
     assert (header.questions, header.system, header.cloud, header.width) == (file.sha256, SYSTEM, "big", engine.width)
+    assert (header.max_tokens, header.judge) == (LONGEST, None)
     assert len(header.fingerprint) == len(PROMPTS) and all(logprob <= 0 for _, logprob in header.fingerprint)
 
 
@@ -192,6 +194,8 @@ def test_progress_is_told_after_each_question(run: Any, whole: Attempts, file: Q
         ({"system": "Answer in verse."}, "found system = 'Answer in one short sentence.', wanted 'Answer in verse.'"),
         ({"cloud_name": "other"}, "found cloud = 'big', wanted 'other'"),
         ({"sha256": "0" * 64}, "found sha256 = "),
+        ({"max_tokens": 99}, "found max_tokens = 12, wanted 99"),
+        ({"judge_name": "openai:x"}, "found judge = None, wanted 'openai:x'"),
     ],
 )
 def test_another_run_is_not_gone_on_with(
@@ -202,6 +206,19 @@ def test_another_run_is_not_gone_on_with(
 
     with pytest.raises(AttemptsError, match=named):
         run(out, **{"cloud": "big", "cloud_name": "big"} | changes)
+
+
+def test_other_questions_under_the_same_ids_are_refused(
+    run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path
+) -> None:
+    """They do not count as done because another file numbered its questions alike."""
+    out = begun(tmp_path / "run.jsonl", whole.header)
+    with AttemptsLog(out, whole.header) as log:
+        log.append(whole.rows[0])
+    other = replace(file.questions[0], messages=(Message("user", "What is the capital of Chad?"),))
+
+    with pytest.raises(AttemptsError, match="another question under the id 'q0'"):
+        run(out, [other], cloud="big", cloud_name="big")
 
 
 # Beside a cloud that is asked

@@ -1,6 +1,9 @@
 """``calibrate`` as people run it, from questions to a page, on a real model and recorded attempts."""
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecascade.store.attempts import read_attempts
+from edgecascade.store.attempts import Header, read_attempts
+from edgecascade.store.files import sha256_of
 from edgecascade.store.fitted_files import read_fitted
 from edgecascade.store.paths import shipped
 
@@ -27,8 +31,6 @@ def run(environment: dict[str, str], *words: str | Path) -> subprocess.Completed
 @pytest.fixture(scope="module")
 def attempts(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
     """Real attempts at 120 easy and hard questions, collected once by the command itself."""
-    import os
-
     out = tmp_path_factory.mktemp("calibrate") / "attempts.jsonl"
     home = os.environ | {"EDGECASCADE_HOME": str(out.parent / "home"), "EDGECASCADE_MODEL": str(model_path)}
     tasks = [word for task in ("geography", "science") for word in ("--task", task)]
@@ -134,7 +136,84 @@ def test_bad_input_is_named(home: dict[str, str], tmp_path: Path, words: list[st
     assert named in done.stderr
 
 
-def test_alone_it_does_all_of_it(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (
+            ["-m", "x", "collect", "-q", "q", "--out", "a.jsonl"],
+            "--model stands before collect, .*put it behind",
+        ),
+        (["--context", "64", "check"], "--context stands before check, .*put it behind check"),
+        (["--cloud", "openai:x", "fit", "a", "--out", "f.json"], "--cloud stands before fit, .*fit has no such option"),
+        (["fit", str(FITTED), "--out", "f.json", "--epsilon", "nan"], "found nan, wanted a number between 0 and 1"),
+        (["fit", str(FITTED), "--out", "f.json", "--delta", "nan"], "found nan, wanted a number between 0 and 1"),
+    ],
+)
+def test_what_would_have_no_effect_or_no_meaning_is_refused(words: list[str], named: str) -> None:
+    """Exit code 2 before anything is done, with what to do instead."""
+    done = run(dict(os.environ), *words)
+
+    assert done.returncode == 2
+    assert re.search(named, " ".join(done.stderr.split()))
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["fit", "run.json", "--out", "run.json"], "run.json would be written over"),
+        (["fit", "run.json", "--out", "run.v1"], "found '.v1' at its end, wanted '.json'"),
+        (["refit", "old.json", "run.json", "--out", "old.json"], "old.json would be written over"),
+        (["refit", "old.json", "run.json", "--out", "k2.onnx"], "found '.onnx' at its end, wanted '.json'"),
+        (["report", "old.json", "--out", "old.json"], "found '.json' at its end, wanted '.html'"),
+        (["report", "page.html", "--out", "page.html"], "page.html would be written over"),
+        (["merge", "run.json", "--out", "old.jsonl"], "old.f32 exists already"),
+    ],
+)
+def test_no_input_is_written_over(tmp_path: Path, words: list[str], named: str) -> None:
+    """Told before anything is read or written."""
+    header = Header(
+        identity=read_fitted(FITTED).identity, questions="", system=None, cloud=None, shard="1/1", created="", width=0,
+        fingerprint=(),
+    )  # fmt: skip
+    for name in ("run.json", "page.html", "old.f32"):
+        (tmp_path / name).write_text(header.model_dump_json(by_alias=True) + "\n")
+    shutil.copy(FITTED, tmp_path / "old.json")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecascade", "calibrate", *words],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 3, done.stderr
+    assert named in done.stderr
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "named"),
+    [
+        ("sklearn", [], "scikit-learn is not installed"),
+        ("skl2onnx", [], "skl2onnx is not installed"),
+        ("matplotlib", [], "matplotlib is not installed"),
+        ("skl2onnx", ["fit", "run.jsonl", "--out", "f.json"], "skl2onnx is not installed"),
+        ("matplotlib", ["report", str(FITTED), "--out", "r.html"], "matplotlib is not installed"),
+    ],
+)
+def test_a_missing_library_is_told_before_the_work(tmp_path: Path, module: str, words: list[str], named: str) -> None:
+    """Before hours of collecting, with the command that brings it."""
+    (tmp_path / "run.jsonl").touch()
+    code = f"import sys; sys.modules[{module!r}] = None; from edgecascade.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "calibrate", *words], cwd=tmp_path,
+        env=os.environ | {"EDGECASCADE_HOME": str(tmp_path), "EDGECASCADE_MODEL": str(tmp_path / "none.gguf")},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 4, done.stderr
+    assert named in done.stderr and "pip install 'edgecascade[calibrate]'" in done.stderr
+
+
+def test_alone_it_does_all_of_it(home: dict[str, str], attempts: Path, tmp_path: Path, model_path: Path) -> None:
     """A recipe collects, fits, reports, and leaves the file where ask finds it; the second time nothing is asked."""
     questions = tmp_path / "few.jsonl"
     lines = (QUESTIONS / "geography.jsonl").read_text(encoding="utf-8").splitlines()[:60]
@@ -144,8 +223,9 @@ def test_alone_it_does_all_of_it(home: dict[str, str], attempts: Path, tmp_path:
         f'schema_version = 1\ntitle = "Few"\nquestions = "{questions.as_posix()}"\n'
         'promise = "selective"\nepsilon = 0.4\ndelta = 0.1\n'
     )
-    words = ("--recipe", recipe, "--work", tmp_path / "work")
-    first, second = run(home, *words), run(home, *words)
+    first = run(home, "--recipe", recipe)
+    (work,) = (Path(home["EDGECASCADE_HOME"]) / "data" / "calibrations").iterdir()
+    second = run(home, "--recipe", recipe, "--work", work)
     answer = json.loads(
         subprocess.run(
             [sys.executable, "-m", "edgecascade", "ask", "--json", "What is the capital of France?"],
@@ -155,6 +235,6 @@ def test_alone_it_does_all_of_it(home: dict[str, str], attempts: Path, tmp_path:
 
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert "60 of 60 questions" in second.stderr
-    assert (tmp_path / "work" / "report.html").is_file()
+    assert work.name == f"mine-{sha256_of(model_path)[:12]}" and (work / "report.html").is_file()
     (mine,) = (Path(home["EDGECASCADE_HOME"]) / "data" / "fitted").glob("*.json")
     assert answer["calibration"]["id"] == read_fitted(mine).id

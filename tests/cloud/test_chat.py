@@ -280,14 +280,13 @@ def test_who_must_wait_for_long_is_told() -> None:
         b'{"choices": [{"text": "old"}]}',
         b'{"choices": [{"message": null}]}',
         b'{"choices": [{"message": {"role": "assistant"}}]}',
-        b'{"choices": [{"message": {"content": null}}]}',
         b'{"choices": [{"message": {"content": 5}}]}',
         b"\xff\xfe",
         b"[" * 100_000,
     ],
 )
 def test_what_is_no_completion_is_told(raw: bytes) -> None:
-    """A reply without a text is an error that quotes it, not an empty answer."""
+    """A reply of another form is an error that quotes it, not an empty answer."""
     with (
         LoopbackChat(ChatReply(raw=raw)) as server,
         ChatCloud(CloudSpec(server.base_url, "small"), sleep=no_pause) as cloud,
@@ -296,6 +295,37 @@ def test_what_is_no_completion_is_told(raw: bytes) -> None:
         cloud.answer(WHY)
 
     assert len(str(found.value)) < 700
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        b'{"message": {"content": null}}',
+        b'{"message": {"content": null, "refusal": "I cannot help with that."}, "finish_reason": "stop"}',
+        b'{"message": {"refusal": "I cannot help with that."}}',
+        b'{"message": {"content": null}, "finish_reason": "content_filter"}',
+        b'{"message": {"role": "assistant"}, "finish_reason": "content_filter"}',
+        b'{"finish_reason": "content_filter"}',
+    ],
+)
+def test_a_refusal_to_answer_is_an_empty_answer(choice: bytes) -> None:
+    """The question was answered with nothing: it is asked once, and does not end a long collection."""
+    with (
+        LoopbackChat(ChatReply(raw=b'{"choices": [' + choice + b"]}")) as server,
+        ChatCloud(CloudSpec(server.base_url, "small"), sleep=no_pause) as cloud,
+    ):
+        text = cloud.answer(WHY)
+
+    assert text == "" and len(server.requests) == 1
+
+
+def test_what_a_filter_left_is_kept() -> None:
+    """A text that was cut by a filter is the answer as far as it goes."""
+    raw = b'{"choices": [{"message": {"content": "Half"}, "finish_reason": "content_filter"}]}'
+    with LoopbackChat(ChatReply(raw=raw)) as server, ChatCloud(CloudSpec(server.base_url, "small")) as cloud:
+        text = cloud.answer(WHY)
+
+    assert text == "Half"
 
 
 @pytest.mark.parametrize(("said", "kept"), [("", ""), ("Zürich 東京 🙂", "Zürich 東京 🙂"), ("a\ud800b", "a?b")])

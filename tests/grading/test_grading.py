@@ -97,7 +97,8 @@ def test_no_text_makes_a_grader_raise() -> None:
         assert all(0 <= one.score <= 1 and (one.parsed or one.score == 0) for one in found)
 
 
-LOOKED_FOR = ["(", "{", "1,", "1 ", "a ", "\\frac{", "answer is ", "=1", "-", "\\boxed{", "B or C or ", "[{", "not A "]
+LOOKED_FOR = ["(", "{", "1,", "1 ", "a ", "\\frac{", "answer is ", "=1", "-", "\\boxed{", "B or C or ", "[{", "not A ",
+              "a-", "a, ", "y is not ", "either a, ", "not 1,"]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", LOOKED_FOR)

@@ -55,6 +55,13 @@ NUMBERS = [
     ("144 is 12 times 12.", 144.0),
     ("The answer is 12 x 12 = 144.", 144.0),
     ("The answer is not 5 but 6", 6.0),
+    ("The answer is 6, not 5.", 6.0),
+    ("17 times 23 is 391, not 12", 391.0),
+    ("It isn't 12, it's 144.", 144.0),
+    ("144 rather than 12.5", 144.0),
+    ("144, instead of $1,200.50", 144.0),
+    ("The answer is not 12.", None),
+    ("It is not equal to 3/4", None),
     ("Steps:\n1. Take twelve.\n2. Double it.\nThat makes 24.", 24.0),
     ("1/0", None),
     ("1e999", None),
@@ -175,6 +182,9 @@ GSM8K = [
     ("6, then 12", WRONG),
     ("#### 60", WRONG),
     ("", NOTHING),
+    ("It is 6, not 12.", RIGHT),
+    ("It is 12, not 6.", WRONG),
+    ("It is not 6.", NOTHING),
     ("I cannot answer", NOTHING),
 ]
 

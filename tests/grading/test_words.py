@@ -1,5 +1,6 @@
 """Words are found whole, whatever stands around them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,27 @@ NORMALISED = [
     ("not Paris", WRONG),
     ("It isn't Paris", WRONG),
     ("Lyon rather than Paris", WRONG),
+    ("Paris, France.", RIGHT),
+    ("The capital is Paris, a city in France.", RIGHT),
+    ("Paris, once Lutetia, lies on the Seine.", RIGHT),
+    ("Paris is not only the capital, it is the largest city.", RIGHT),
+    ("Paris is not a small city.", RIGHT),
+    ("Lyon is not the capital; Paris is.", RIGHT),
+    ("It could be Lyon, Nice or Lille, but it is Paris.", RIGHT),
+    ("It might be Paris or the City of Light.", RIGHT),
+    ("It is called Paris, the City of Light, or Paname.", RIGHT),
+    ("Paris, where you can walk, ride or drive.", RIGHT),
+    ("Paris is not the capital; Lyon is.", WRONG),
+    ("**Paris** isn't the capital.", WRONG),
+    ("Paris is wrong.", WRONG),
+    ("It could be Paris, Lyon, Nice or Lille.", WRONG),
+    ("Lyon, Nice, or **Paris**", WRONG),
+    ("Either Paris or Lyon.", WRONG),
+    ("Maybe Lyon or Paris?", WRONG),
+    ("The capital is Lyon, formerly Paris.", WRONG),
+    ("Lyon (once Paris)", WRONG),
+    ("Lyon, unlike Paris, is the capital.", WRONG),
+    ("Lyon, instead of Paris.", WRONG),
     ("Parisian", WRONG),
     ("I cannot answer", WRONG),
     ("Париж", WRONG),
@@ -44,6 +66,22 @@ NORMALISED = [
 def test_an_alias_counts_as_whole_words(answer: str, wanted: Grade) -> None:
     """Case, accents, articles, punctuation and script do not matter; a denial does."""
     assert grade(answer, ask("normalised", "Paris", "City of Light", "巴黎", "파리")) == wanted
+
+
+ASKED_FOR = [
+    ("Which city is not the capital?", "Paris is not the capital."),
+    ("Which answer is wrong?", "Paris is wrong."),
+    ("What was its old name?", "It is Lyon, formerly Paris."),
+]
+
+
+@pytest.mark.parametrize(("asked", "answer"), ASKED_FOR)
+def test_what_the_question_asks_for_is_no_denial(asked: str, answer: str) -> None:
+    """What is refused or former in one question answers another."""
+    question = replace(ask("normalised", "Paris"), messages=(Message("user", asked),))
+
+    assert grade(answer, question) == RIGHT
+    assert grade(answer, ask("normalised", "Paris")) == WRONG
 
 
 LETTERS = [
@@ -72,6 +110,11 @@ YES_NO = [
     ("False.", False),
     ("That is not true.", False),
     ("Is it true or false? It is false.", False),
+    ("There is no doubt: yes.", True),
+    ("No problem. Yes.", True),
+    ("Yes, no question.", True),
+    ("No. There is no doubt.", False),
+    ("No question about it.", None),
     ("I have no idea", None),
     ("Maybe", None),
     ("Nothing", None),

@@ -12,15 +12,17 @@ import pytest
 
 from edgecascade.errors import AttemptsError, NoSpaceError
 from edgecascade.identity import Identity, sampler_of
-from edgecascade.labelled import Grade
-from edgecascade.records import Draft, HiddenStates, Sampling, SecondLook, Timings, Token, Usage
+from edgecascade.labelled import Grade, LabelledQuestion
+from edgecascade.records import Draft, HiddenStates, Message, Sampling, SecondLook, Timings, Token, Usage
 from edgecascade.store.attempts import (
     COLUMNS,
     Attempt,
     Attempts,
     AttemptsLog,
     Header,
+    digest_of,
     header_of,
+    merge_attempts,
     read_attempts,
     sidecar_of,
     write_attempts,
@@ -86,6 +88,10 @@ def attempt(name: str, *, tokens: int = 2, states: int = 2, **changes: Any) -> A
     return replace(whole, **changes)
 
 
+QUESTION = LabelledQuestion(
+    id="a", task="geography", messages=(Message("user", "Where?"),), metric="choice", gold=("A",), choices=("x", "y"),
+    scores={"big": 1.0},
+)  # fmt: skip
 ROWS = tuple(attempt(name) for name in ("a", "b", "c"))
 
 
@@ -253,16 +259,76 @@ def test_an_empty_file_is_begun(tmp_path: Path) -> None:
     assert same(read_attempts([path]), ROWS[0])
 
 
-def test_half_a_first_line_is_refused(path: Path, tmp_path: Path) -> None:
-    """It may be any file of one line, so it is not overwritten."""
+def test_half_a_first_line_is_begun_anew(path: Path, tmp_path: Path) -> None:
+    """A kill inside it leaves a run that was not begun."""
     first = path.read_bytes().find(b"\n")
     for length in {1, *range(2, first, 29), first}:
         copy = killed(path, tmp_path, lines=length)
+        header = header_of(copy)
 
-        with pytest.raises(AttemptsError, match="found no complete line"), AttemptsLog(copy, HEADER):
-            pass
+        assert mended(copy) == frozenset() and header is None
+        assert copy.read_bytes() == path.read_bytes()
 
-        assert copy.stat().st_size == length
+
+@pytest.mark.parametrize("content", ["a note", '{"schema":"edgecascade.attempts/2",', '{"id":"q1"}', " "])
+def test_half_a_line_of_another_file_is_refused(tmp_path: Path, content: str) -> None:
+    """What no kill can have left of a first line stays as it is."""
+    (path := tmp_path / "run.jsonl").write_text(content)
+
+    with pytest.raises(AttemptsError, match="found no complete line"), AttemptsLog(path, HEADER):
+        pass
+    assert path.read_text() == content
+
+
+def test_what_is_not_done_is_missing(path: Path) -> None:
+    """An id that is there counts as done where its question is unknown or the same."""
+    same_question = attempt("d", question=digest_of(replace(QUESTION, id="d")))
+    with AttemptsLog(path, HEADER) as log:
+        log.append(same_question)
+    with AttemptsLog(path, HEADER) as log:
+        missing = log.missing([replace(QUESTION, id=name) for name in "edfa"])
+
+    assert [question.id for question in missing] == ["e", "f"]
+
+
+def test_another_question_under_a_done_id_is_refused(tmp_path: Path) -> None:
+    """Two question files that number their questions alike are not one run."""
+    path = written(tmp_path / "run.jsonl", attempt("a", question=digest_of(QUESTION)))
+    other = replace(QUESTION, gold=("B",))
+
+    with AttemptsLog(path, HEADER) as log, pytest.raises(AttemptsError, match="another question under the id 'a'"):
+        log.missing([other])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task": "history"},
+        {"messages": (Message("user", "When?"),)},
+        {"messages": (Message("system", "Where?"),)},
+        {"metric": "exact"},
+        {"gold": ("B",)},
+        {"choices": ("y", "x")},
+        {"grading": {"tolerance": 0.1}},
+    ],
+)
+def test_a_digest_changes_with_what_decides_the_grade(changes: dict[str, Any]) -> None:
+    """Everything that is asked and compared; neither the id nor what others scored."""
+    digest = digest_of(QUESTION)
+
+    assert len(digest) == 12 and digest != digest_of(replace(QUESTION, **changes))
+    assert digest == digest_of(replace(QUESTION, id="z", scores={}))
+
+
+def test_files_without_the_newer_fields_are_read(path: Path) -> None:
+    """What an earlier version did not record is unknown, and agrees with anything."""
+    change_line(path, 1, lambda first: {k: v for k, v in first.items() if k not in ("max_tokens", "judge")})
+    for number in (2, 3, 4):
+        change_line(path, number, lambda row: {k: v for k, v in row.items() if k != "question"})
+    with AttemptsLog(path, header(max_tokens=24, judge="openai:x")) as log:
+        missing = log.missing([QUESTION])
+
+    assert same(read_attempts([path]), *ROWS) and missing == []
 
 
 def test_rows_without_their_numbers_are_not_thrown_away(path: Path) -> None:
@@ -294,6 +360,8 @@ def test_lines_that_changed_places_keep_their_numbers(path: Path) -> None:
     [
         ({"system": None}, "found system = 'Be brief.', wanted None"),
         ({"cloud": "huge"}, "found cloud = 'big', wanted 'huge'"),
+        ({"max_tokens": 24}, "found max_tokens = None, wanted 24"),
+        ({"judge": "openai:x"}, "found judge = None, wanted 'openai:x'"),
         ({"identity": replace(IDENTITY, sha256="b" * 64)}, "found sha256 = 'aaaa.*', wanted 'bbbb"),
         ({"identity": replace(IDENTITY, chunk=32)}, "found chunk = 64, wanted 32"),
         ({"identity": replace(IDENTITY, sampler=sampler_of(Sampling(top_k=3)))}, "found sampler = .*wanted"),
@@ -447,6 +515,70 @@ def test_shards_that_disagree_are_refused(tmp_path: Path, changes: dict[str, Any
         AttemptsError, match=rf"two\.jsonl and .*one\.jsonl disagree about question 'a': found {message}"
     ):
         read_attempts([one, two])
+
+
+@pytest.mark.parametrize("known", [("0" * 12, ""), ("", "1" * 12), ("1" * 12, "1" * 12)])
+def test_shards_agree_where_a_question_is_unknown_or_the_same(tmp_path: Path, known: tuple[str, str]) -> None:
+    """A digest is compared where both have one."""
+    paths = [written(tmp_path / f"{n}.jsonl", attempt("a", question=digest)) for n, digest in enumerate(known)]
+
+    assert len(read_attempts(paths).rows) == 1
+
+
+def test_shards_of_different_questions_are_refused(tmp_path: Path) -> None:
+    """The same id and the same answer, to another question."""
+    paths = [written(tmp_path / f"{n}.jsonl", attempt("a", question=n * 12)) for n in "01"]
+
+    with pytest.raises(AttemptsError, match=r"disagree about question 'a': found question = '1{12}'"):
+        read_attempts(paths)
+
+
+@pytest.mark.parametrize("changes", [{"max_tokens": 24}, {"judge": "openai:x"}])
+def test_shards_of_different_runs_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """The longest answer and the judge belong to how a model was run."""
+    one = written(tmp_path / "one.jsonl", ROWS[0])
+    two = written(tmp_path / "two.jsonl", ROWS[1], header=header(**changes))
+
+    with pytest.raises(AttemptsError, match=rf"two\.jsonl was collected differently: found {next(iter(changes))} = "):
+        read_attempts([one, two])
+
+
+def test_shards_become_one_file(tmp_path: Path) -> None:
+    """Merging writes what reading them together gives."""
+    paths = [written(tmp_path / f"{row.id}.jsonl", row) for row in ROWS]
+    merged = merge_attempts(paths, tmp_path / "all.jsonl")
+
+    assert same(merged, *ROWS) and same(read_attempts([tmp_path / "all.jsonl"]), *ROWS)
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_shard_without_its_numbers_is_not_merged(path: Path, tmp_path: Path, left: bytes | None) -> None:
+    """The file that is missing is named, and nothing is written."""
+    other, out = written(tmp_path / "other.jsonl", attempt("d")), tmp_path / "all.jsonl"
+    sidecar_of(path).unlink() if left is None else sidecar_of(path).write_bytes(left)
+
+    with pytest.raises(AttemptsError, match=r"run\.jsonl cannot be merged: found no numbers in .*run\.f32, wanted"):
+        merge_attempts([other, path], out)
+    assert not out.exists()
+
+
+def test_rows_that_came_without_their_tokens_are_not_written(path: Path, tmp_path: Path) -> None:
+    """Read without the sidecar, they would be taken for empty answers."""
+    sidecar_of(path).unlink()
+    bare = read_attempts([path])
+
+    with pytest.raises(AttemptsError, match=r"question 'a' came without its tokens: found none, wanted"):
+        write_attempts(tmp_path / "all.jsonl", bare)
+
+
+def test_numbers_of_an_input_are_not_written_over(path: Path) -> None:
+    """An output whose numbers would take an input's place is refused."""
+    renamed = path.rename(path.with_suffix(".txt"))
+    before = sidecar_of(renamed).read_bytes()
+
+    with pytest.raises(AttemptsError, match=r"run\.f32 exists already"):
+        merge_attempts([renamed], path)
+    assert sidecar_of(renamed).read_bytes() == before
 
 
 def test_shards_of_different_models_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from edgecascade.store.fitted_files import (
     GatePart,
     HeadPart,
     HeldOut,
+    check_out,
     fitted_files,
     onnx_beside,
     read_fitted,
@@ -119,6 +120,54 @@ def test_writing_it_again_gives_the_same_bytes(path: Path) -> None:
     ]
 
 
+def test_a_linear_file_is_never_beside_the_head_of_another(path: Path) -> None:
+    """Where writing breaks off before the new head is whole, the old one no longer lies there to be refused."""
+    broken: Any = "no bytes"
+    with pytest.raises(TypeError):
+        write_fitted(path, FILE, broken)
+
+    assert read_fitted(path).id == FILE.id and not onnx_beside(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "suffix", "inputs"),
+    [
+        ("tiny.json", ".json", ["tiny.json"]),
+        ("run.json", ".json", ["run.json"]),
+        ("other.json", ".json", ["other.onnx"]),
+        ("tiny.json", ".json", ["run.jsonl", "tiny.jsonl"]),
+        ("../fitted/tiny.json", ".json", ["tiny.json"]),
+        ("page.html", ".html", ["page.html"]),
+    ],
+)
+def test_an_input_is_not_written_over(path: Path, out: str, suffix: str, inputs: list[str]) -> None:
+    """Neither by the file itself nor by the head beside it, whatever the path is called."""
+    for name in ("run.json", "run.jsonl", "other.onnx", "tiny.jsonl", "page.html"):
+        (path.parent / name).touch()
+
+    with pytest.raises(FittedFileError, match=r"would be written over: .*choose another --out"):
+        check_out(path.parent / out, suffix, [path.parent / name for name in inputs])
+
+
+@pytest.mark.parametrize(
+    ("out", "suffix"), [("a.v1", ".json"), ("k2.onnx", ".json"), ("a", ".json"), ("a.json", ".html")]
+)
+def test_another_suffix_is_refused(tmp_path: Path, out: str, suffix: str) -> None:
+    """Two files never share their head, and a file is never its own."""
+    with pytest.raises(FittedFileError, match=rf"cannot be written: .*wanted '\{suffix}'"):
+        check_out(tmp_path / out, suffix, [])
+
+
+def test_a_file_of_its_own_may_be_written(path: Path) -> None:
+    """Something new, or something old that is not read; a page beside the file that it shows."""
+    (attempts := path.with_name("run.jsonl")).touch()
+    attempts.with_suffix(".f32").touch()
+
+    check_out(path, ".json", [attempts])
+    check_out(path.with_name("new.json"), ".json", [path, attempts])
+    check_out(path.with_suffix(".html"), ".html", [path])
+
+
 @pytest.mark.parametrize("digit", range(0, 4000, 199))
 def test_a_changed_digit_is_refused(path: Path, digit: int) -> None:
     """Wherever a digit of the file is changed, nothing is read from it."""
@@ -144,6 +193,11 @@ def test_a_changed_digit_is_refused(path: Path, digit: int) -> None:
         (lambda record: record["head"].update(weights=[1.0, 2.0]), "damaged: head.*1 weights, one for each input"),
         (lambda record: record["head"].update(sha256="xyz"), "damaged: head.sha256"),
         (lambda record: record["identity"].pop("family"), "damaged: identity.family"),
+        (lambda record: record["held_out"].update(p=[0.1]), "damaged: held_out: .*p has 1 rows, wanted 2 as in task"),
+        (lambda record: record["held_out"].update(cloud=[]), "damaged: held_out: .*cloud has 0 rows, wanted 2"),
+        (lambda record: record["held_out"].update(baselines={"b": [1]}), "held_out: .*b has 1 rows, wanted 2"),
+        (lambda record: record["held_out"].update(task=[0, 2]), "held_out.task names task 2, wanted one of 2"),
+        (lambda record: record["held_out"].update(task=[-1, 0]), "held_out.task names task -1"),
     ],
 )
 def test_a_file_that_breaks_its_rules_is_refused(path: Path, changed: Callable[[Any], Any], named: str) -> None:

@@ -114,29 +114,64 @@ def test_messages_are_kept_as_they_are(tmp_path: Path) -> None:
 def test_ids_are_made_from_the_content(tmp_path: Path) -> None:
     """The same question has the same id in any file and place; another gold gives another."""
     bare = {name: value for name, value in SUM.items() if name != "id"}
-    here = read_questions(written(tmp_path / "a.jsonl", bare, bare | {"gold": "5"})).questions
-    there = read_questions(written(tmp_path / "b.jsonl", bare | {"gold": "5"}, bare)).questions
+    here = read_questions(written(tmp_path / "a.jsonl", bare, bare | {"question": "2 + 3?"})).questions
+    there = read_questions(written(tmp_path / "b.jsonl", bare | {"question": "2 + 3?"}, bare)).questions
+    other = read_questions(written(tmp_path / "c.jsonl", bare | {"gold": "5"})).questions
 
     assert [question.id for question in here] == [question.id for question in reversed(there)]
-    assert len({question.id for question in here}) == 2 and all(len(question.id) == 12 for question in here)
+    assert len({question.id for question in here + other}) == 3 and all(len(question.id) == 12 for question in here)
 
 
-def test_a_question_that_stands_again_is_numbered(tmp_path: Path) -> None:
-    """Published tables hold some twice, with other choices or the same; none is lost."""
-    found = read_questions(
-        written(tmp_path / "q.jsonl", BIRD, BIRD, BIRD | {"choices": ["a gull", "a rock"], "gold": "A"})
-    )
+@pytest.mark.parametrize("first", [BIRD, {name: value for name, value in BIRD.items() if name != "id"}])
+def test_one_text_with_other_choices_is_numbered(tmp_path: Path, first: dict[str, Any]) -> None:
+    """Ids that are made of the text, by us or by who published the table, do not tell such questions apart."""
+    second = first | {"choices": ["a hut", "a wren"]}
+    found = read_questions(written(tmp_path / "q.jsonl", first, second)).questions
 
-    assert [question.id for question in found.questions] == ["2", "2-2", "2-3"]
+    assert found[1].id == f"{found[0].id}-2" and found[1].choices == ("a hut", "a wren")
 
 
-def test_one_id_for_two_questions_names_both_lines(tmp_path: Path) -> None:
-    """In one file, or in two of a folder."""
-    written(tmp_path / "a.jsonl", SUM, BIRD | {"id": "1"})
-    with pytest.raises(QuestionFileError, match=r"a\.jsonl:2: id '1'.*a\.jsonl:1"):
-        read_questions(tmp_path / "a.jsonl")
+@pytest.mark.parametrize("again", [{}, {"id": "9"}, {"id": None}, {"scores": {"large": 0.0}}])
+def test_a_copy_is_counted_and_not_kept(tmp_path: Path, again: dict[str, Any]) -> None:
+    """Under whatever id, in one file or in two: a copy is no second question."""
+    one = read_questions(written(tmp_path / "a.jsonl", BIRD, SUM, BIRD | again))
+    written(tmp_path / "b.jsonl", BIRD | again)
+
+    assert [question.id for question in one.questions] == ["2", "1"] and one.repeated == 1
+    assert one.questions[0].scores == {"large": 1.0} and read_questions(tmp_path).repeated == 2
+
+
+CONFLICTS = [
+    (SUM, {"id": "9", "gold": "5"}, "'gold'.*'5'.*wanted.*'4'"),
+    (SUM, {"gold": "5"}, "'gold'"),
+    (SUM, {"id": None, "gold": "5"}, "'gold'"),
+    (SUM, {"metric": "GSM8K"}, "'metric'.*GSM8K.*wanted number"),
+    (SUM, {"grading": {"unit": "km"}}, "'grading'"),
+    (BIRD, {"id": "9", "gold": "A"}, "'gold'"),
+    (SUM, {"question": "2 + 3?"}, "id '1'"),
+    (SUM, {"task": "more sums"}, "id '1'"),
+    (BIRD, {"task": "more birds", "choices": ["a gull", "a rock"]}, "id '2'"),
+    (BIRD, {"question": "Which one swims?", "choices": ["a gull", "a rock"]}, "id '2'"),
+    (BIRD, {"choices": ["a tern", "a stone"], "gold": "A"}, "id '2'"),
+    (BIRD, {"choices": ["a gull", "a rock"], "metric": "em_mc"}, "id '2'"),
+]
+
+
+@pytest.mark.parametrize(("row", "change", "reason"), CONFLICTS)
+def test_rows_that_contradict_each_other_are_refused(
+    tmp_path: Path, row: dict[str, Any], change: dict[str, Any], reason: str
+) -> None:
+    """One id for two questions, or one question with two right answers: both lines are named."""
+    path = written(tmp_path / "q.jsonl", row, row | change)
+
+    with pytest.raises(QuestionFileError, match=rf"q\.jsonl:2: (?=.*q\.jsonl:1\b){reason}"):
+        read_questions(path)
+
+
+def test_a_conflict_between_two_files_of_a_folder_is_refused(tmp_path: Path) -> None:
+    """A number and a text that look alike are one id."""
     written(tmp_path / "a.jsonl", SUM)
-    written(tmp_path / "b.jsonl", BIRD, BIRD | {"id": 1})
+    written(tmp_path / "b.jsonl", BIRD, BIRD | {"id": 1, "question": "Which one swims?"})
 
     with pytest.raises(QuestionFileError, match=r"b\.jsonl:2: id '1'.*a\.jsonl:1"):
         read_questions(tmp_path)
