@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecascade.calibrators.calibrator import Floats, Labels, Scores, checked_rows, stored_numbers
+from edgecascade.calibrators.logistic import untied
 from edgecascade.errors import FittedFileError
 
 
@@ -40,14 +41,13 @@ class Isotonic:
     def __call__(self, scores: Scores) -> Scores:
         """Return p_correct."""
         if isinstance(scores, float):
-            return self._one(scores)
+            return untied(self._one(scores), scores)
         knots, levels = np.array(self.scores), np.array(self.probabilities)
         within = np.clip(np.asarray(scores, np.float64), knots[0], knots[-1])
         right = np.searchsorted(knots, within, side="right")
         left, right = np.maximum(right - 1, 0), np.minimum(right, len(knots) - 1)
         share = (within - knots[left]) / np.where(right > left, knots[right] - knots[left], 1.0)
-        probabilities: Floats = np.minimum(levels[left] + (levels[right] - levels[left]) * share, levels[right])
-        return probabilities
+        return untied(np.minimum(levels[left] + (levels[right] - levels[left]) * share, levels[right]), scores)
 
     def _one(self, score: float) -> float:
         """Return for one score what the array form returns, by the same arithmetic, without its arrays."""

@@ -124,3 +124,15 @@ def _newton(design: Floats, targets: Floats) -> Floats:
         if gain < 1e-20:
             break
     return weights
+
+
+TIE = 1e-9
+
+
+def untied(probability: Scores, scores: Scores) -> Scores:
+    """Return the probability moved by a billionth towards the score's own, so that equal levels keep their ranking.
+
+    A threshold keeps equal estimates together or not at all: one level for a tenth of the answers would cost a
+    certificate up to that tenth.
+    """
+    return probability + TIE * (sigmoid(scores) - probability)

@@ -24,6 +24,7 @@ import numpy as np
 
 from edgecascade.calibrators.calibrator import Floats, Labels, Scores, checked_rows, stored_numbers
 from edgecascade.calibrators.isotonic import tallied
+from edgecascade.calibrators.logistic import untied
 from edgecascade.errors import FittedFileError
 
 Point = tuple[int, int]
@@ -48,7 +49,7 @@ class VennAbers:
     def __call__(self, scores: Scores) -> Scores:
         """Return p_correct."""
         zero, one = self.bounds(scores)
-        return one / (1.0 - zero + one)
+        return untied(one / (1.0 - zero + one), scores)
 
     def width(self, scores: Scores) -> Scores:
         """Return p1 - p0, 0 to 1: large where few fitted rows are near."""
