@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgecascade.errors import FittedFileError
 from edgecascade.fitted import Fitted, find_fitted
+from edgecascade.grading import letter_of
 from edgecascade.identity import Identity, Verdict, verdict
 from edgecascade.llama.engine import Engine
 from edgecascade.local import identity_of
@@ -77,6 +78,8 @@ def like_those_certified(question: Question, draft: Draft, file: FittedFile, ide
         return Verdict("stale", f"another system message: found {_cut(system)}, fitted with {_cut(file.system)}")
     if draft.finish_reason != "end":
         return Verdict("stale", f"the answer did not end by itself: found {draft.finish_reason!r}; such are not kept")
+    if question.choices and letter_of(draft.text, question.choices) is None:
+        return Verdict("stale", "the answer names none of the choices, or more than one")
     if file.longest and len(draft.tokens) > file.longest:
         return Verdict(
             "stale",

@@ -322,6 +322,7 @@ class Answer:
         names = [name for name in self.__slots__ if name != "samples"]
         record = {name: getattr(self, name) for name in names}
         record |= {"usage": asdict(self.usage), "timings": asdict(self.timings)}
+        record["kept"] = self.kept
         record["calibration"] = asdict(self.calibration) if self.calibration else None
         if self.samples:
             record["samples"] = [

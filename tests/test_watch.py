@@ -75,13 +75,13 @@ def test_what_is_not_kept_says_nothing_about_a_promise_on_the_kept(watch: Watch)
 
 
 def test_each_risk_of_the_ladder_is_watched_by_itself(fitted: Fitted, watch: Watch) -> None:
-    """The audits of one promise say nothing about a looser one."""
-    looser = Watch(fitted, Folders(Path(), Path(), Path(), watch.path.parent.parent), epsilon=0.4)
+    """The audits of one promise say nothing about another."""
+    other = Watch(fitted, Folders(Path(), Path(), Path(), watch.path.parent.parent), epsilon=0.1)
     for _ in range(60):
         watch.audited(kept=True, loss=1.0, probability=0.5)
 
     assert watch.verdict(FRESH).state == "stale"
-    assert looser.path != watch.path and looser.verdict(FRESH) == FRESH
+    assert other.path != watch.path and other.verdict(FRESH) == FRESH
 
 
 def test_the_next_process_goes_on(watch: Watch, fitted: Fitted) -> None:

@@ -12,7 +12,7 @@ Exchangeability is all that the promise needs: questions to come must be drawn l
 import hashlib
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -108,6 +108,7 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
     say("certificates")
     ladder = tuple(sorted({*EPSILONS, epsilon}))
     certificates = certify_ladder(complete, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
+    certificates = tuple(to_collect(certificate, len(table)) for certificate in certificates)
     chosen = certificates[ladder.index(epsilon)]
     gate_results, stopped = gating.measured(gates, certifying, complete >= chosen.threshold)
     behind = np.where(stopped, -np.inf, complete)
@@ -200,6 +201,13 @@ def id_digest(id: str) -> str:
 def estimates(head: Head, calibrator: Calibrator, table: Table) -> Vector:
     """Return p_correct of every row, shape (n,)."""
     return calibrator(head(table.matrix(head.inputs)))
+
+
+def to_collect(certificate: Certificate, attempts: int) -> Certificate:
+    """Return a certificate whose ``needed`` counts the questions that fit as well as those that certify."""
+    if certificate.needed is None:
+        return certificate
+    return replace(certificate, needed=max(math.ceil(certificate.needed / (1 - FIT_SHARE)), attempts + 1))
 
 
 def likely_threshold(p: Vector, loss: Vector, promise: Promise, epsilon: float) -> float:

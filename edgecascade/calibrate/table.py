@@ -83,11 +83,11 @@ def table_of(attempts: Attempts, promise: Promise, *, fewest: int = FEWEST) -> T
     Raises AttemptsError for too few of them, for none right or none wrong, for signals of another version, and where
     the promise needs the cloud's side and there is none.
     """
-    rows = attempts.rows
+    rows = tuple(sorted(attempts.rows, key=lambda row: row.id))  # shards, merged, fit as one run would
     if len(rows) < fewest:
         raise AttemptsError(
-            f"too few attempts to fit: found {len(rows)}, wanted at least {fewest} (500 for a promise worth having); "
-            "collect more questions"
+            f"too few attempts to fit: found {len(rows)}, wanted at least {fewest}, and 500 for a promise worth "
+            "having; collect more questions"
         )
     for row in rows:
         if set(row.signals) != set(SIGNALS):

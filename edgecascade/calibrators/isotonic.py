@@ -30,7 +30,7 @@ from edgecascade.errors import FittedFileError
 class Isotonic:
     """Lines between knots: ``scores``, strictly rising, and their ``probabilities``.
 
-    >>> Isotonic(scores=(0.0, 2.0), probabilities=(0.25, 0.75))(1.0)
+    >>> round(Isotonic(scores=(0.0, 2.0), probabilities=(0.25, 0.75))(1.0), 6)
     0.5
     """
 

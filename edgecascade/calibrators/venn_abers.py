@@ -37,7 +37,7 @@ class VennAbers:
     Below the first score p0 is 0, above the last p1 is 1.
 
     >>> fitted = VennAbers(scores=(0.0,), zeros=(0.5,), ones=(0.75,))
-    >>> fitted(0.0), fitted.width(0.0)
+    >>> round(fitted(0.0), 6), fitted.width(0.0)
     (0.6, 0.25)
     """
 

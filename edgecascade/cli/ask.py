@@ -55,6 +55,7 @@ def ask(
     """
     from edgecascade import evidence
     from edgecascade.cli.opening import open_model
+    from edgecascade.errors import FittedFileError
     from edgecascade.prompts import question_of
     from edgecascade.records import Question
 
@@ -67,6 +68,11 @@ def ask(
     with open_model(model, settings) as opened, interruptible() as cancel:
         asked = question_of(question, choices, system=opened.system if system is None else system, sampling=chosen)
         judge = opened.judge(chosen, fitted, epsilon=epsilon)
+        if judge is None and epsilon is not None:
+            raise FittedFileError(
+                f"no promise at {epsilon:g} for {opened.name}: found no fitted file, wanted one; "
+                "run `edgecascade calibrate`"
+            )
         streaming = not (as_json or no_stream)
         draft = evidence.draft(
             opened.engine,

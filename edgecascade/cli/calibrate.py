@@ -187,7 +187,10 @@ def merge(attempts: tuple[Path, ...], out: Path) -> None:
 @click.argument("attempts", nargs=-1, required=True, type=FILE)
 @promise_options
 @click.option("--out", "-o", type=OUT, required=True, help="The fitted file; its head lies beside it as .onnx.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws which attempts fit and which certify.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True,
+    help="Draws which attempts fit. Trying several and keeping the best voids the promise.",
+)  # fmt: skip
 @as_json
 def fit(attempts: tuple[Path, ...], promised: dict[str, Any], out: Path, seed: int, as_json: bool) -> None:
     """Fit p_correct to ATTEMPTS (one file, or shards), and certify what can be promised.
@@ -209,7 +212,7 @@ def fit(attempts: tuple[Path, ...], promised: dict[str, Any], out: Path, seed: i
 @click.option("--out", "-o", type=OUT, required=True, help="The new fitted file.")
 @as_json
 def refit(fitted: Path, attempts: tuple[Path, ...], out: Path, as_json: bool) -> None:
-    """Move FITTED to another quantisation of its model, by 50 or more ATTEMPTS of that one."""
+    """Move FITTED to another quantisation of its model, by 30 or more ATTEMPTS of that one."""
     from edgecascade.calibrate.refit import refit
     from edgecascade.fitted import Fitted
     from edgecascade.store.attempts import read_attempts

@@ -63,17 +63,26 @@ def collect_into(
     from edgecascade.calibrate.collect import collect, part_of
     from edgecascade.cli.opening import open_model
     from edgecascade.cloud.chat import ChatCloud, cloud_spec
+    from edgecascade.errors import QuestionFileError
+    from edgecascade.store.attempts import header_of
 
     todo = part_of(file.questions, shard=shard, limit=limit)
+    if not todo:
+        raise QuestionFileError(
+            "nothing to ask: found no question that can be graded, wanted at least one; see the notes"
+        )
     with ExitStack() as open_now:
         tier = open_now.enter_context(ChatCloud(cloud_spec(cloud, os.environ))) if cloud else None
         grader = open_now.enter_context(ChatCloud(cloud_spec(judge, os.environ))) if judge else None
         opened = open_now.enter_context(open_model(model, settings_of(engine)))
         show = open_now.enter_context(counter("questions"))
         path = out if isinstance(out, Path) else out(opened.sha256)
+        begun = header_of(path)
+        if begun and begun.questions != file.sha256:
+            click.secho(f"note: {path} was begun with other questions; these are added to it", err=True, fg="yellow")
 
         def tell(progress: "Progress") -> None:
-            right = f"{progress.correct / progress.answered:.0%} right" if progress.answered else ""
+            right = f"{progress.correct / progress.answered:.0%} of this run right" if progress.answered else ""
             show(progress.done, progress.total, right)
 
         done = collect(
@@ -112,11 +121,14 @@ def fit_into(
     """Fit attempts into ``out``, and say what can be promised."""
     from edgecascade.calibrate.extras import TO_FIT, check_installed
     from edgecascade.calibrate.fit import fit
-    from edgecascade.store.attempts import read_attempts
+    from edgecascade.store.attempts import read_attempts, sidecar_of
     from edgecascade.store.fitted_files import check_out, write_fitted
 
     check_installed(*TO_FIT)
     check_out(out, ".json", attempts)
+    for path in attempts:
+        if not sidecar_of(path).exists():
+            click.secho(f"note: no hidden states and no gates: {sidecar_of(path)} is missing", err=True, fg="yellow")
     found = fit(
         read_attempts(attempts),
         promise=promise,

@@ -222,12 +222,14 @@ class AttemptsLog:
     def _go_on(self) -> None:
         """Cut off what a kill left half-written, and note what is done."""
         if not _begun(self.path):
-            self._sidecar.unlink(missing_ok=True)
-            self.path.write_text(self.header.model_dump_json(by_alias=True) + "\n", encoding="utf-8")
+            self._begin()
             return
         whole = self.path.read_bytes()
         whole = whole[: whole.rfind(b"\n") + 1]
         header, rows = _parse(self.path, whole.decode("utf-8", "replace"))
+        if not rows and header.differences(self.header):  # nothing was answered yet, so nothing is lost
+            self._begin()
+            return
         _same_run(self.path, header, self.header)
         if rows and not self._sidecar.exists():
             raise AttemptsError(
@@ -245,6 +247,10 @@ class AttemptsLog:
             numbers.truncate(end * FLOAT.itemsize)
         self._digests = {row.id: row.question for row in rows}
         self.done = frozenset(self._digests)
+
+    def _begin(self) -> None:
+        self._sidecar.unlink(missing_ok=True)
+        self.path.write_text(self.header.model_dump_json(by_alias=True) + "\n", encoding="utf-8")
 
     def _refuse(self) -> None:
         raise AttemptsError(f"{self.path} is being written by another process; wait for it, or choose another --out")

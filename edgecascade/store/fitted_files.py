@@ -8,6 +8,7 @@ Look-up order: an explicit path, the user's folder, the shipped ones.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -144,6 +145,9 @@ def check_out(out: Path, suffix: str, inputs: Iterable[Path]) -> None:
         raise FittedFileError(
             f"{out} cannot be written: found {out.suffix!r} at its end, wanted {suffix!r}; choose another --out"
         )
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise FittedFileError(f"{out} cannot be written: found no right to write in {there}; choose another --out")
     written = [file for file in (out, onnx_beside(out)) if suffix == file.suffix or suffix == ".json"]
     for given in inputs:
         for read in (given, given.with_suffix(".onnx"), given.with_suffix(".f32")):

@@ -117,7 +117,8 @@ def _csv(text: str, name: str) -> Rows:
         found: Row = {ours: row[ours] for ours in _OURS if row.get(ours, "").strip()}
         if missing := {"question", "gold"} - set(row):
             raise QuestionFileError(
-                f"{name}:{line}: no column {min(missing)!r}: found {', '.join(row)}; say which column is what"
+                f"{name}:{line}: no column {min(missing)!r}: found {', '.join(row)}; say which column is what, "
+                f"like --column {min(missing)}=NAME"
             )
         yield line, found | ({"choices": choices} if choices and "choices" not in found else {})
 

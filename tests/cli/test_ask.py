@@ -72,13 +72,14 @@ def test_choices_are_looked_at_twice(home: dict[str, str]) -> None:
 
 
 def test_another_risk_is_another_threshold(home: dict[str, str]) -> None:
-    """--epsilon takes another rung of the ladder; one that is not there is refused with those that are."""
+    """--epsilon takes another rung of the ladder, certified or not; one that is not there is refused with all."""
     words = ("ask", "--json", "What is the capital of France?")
-    own, looser = (json.loads(run(home, *words, *more).stdout) for more in ((), ("--epsilon", "0.4")))
+    own, strict = (json.loads(run(home, *words, *more).stdout) for more in ((), ("--epsilon", "0.01")))
     unknown = run(home, *words, "--epsilon", "0.123")
 
-    assert looser["threshold"] < own["threshold"]
-    assert looser["p_correct"] == own["p_correct"]
+    assert own["promise"] and strict["promise"] is strict["threshold"] is None
+    assert strict["calibration"]["reason"].startswith("nothing certified")
+    assert strict["p_correct"] == own["p_correct"]
     assert unknown.returncode == 3
     assert "no certificate for epsilon 0.123: found 0.005" in unknown.stderr
 
@@ -90,7 +91,7 @@ def test_json_is_the_whole_record(home: dict[str, str]) -> None:
     record = json.loads(done.stdout)
     assert set(record) == {
         "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
-        "timings", "signals", "threshold", "promise", "calibration",
+        "timings", "signals", "threshold", "promise", "calibration", "kept",
     }  # fmt: skip
     assert 0 < record["p_correct"] < 1
     assert 0 < record["threshold"] < 1
