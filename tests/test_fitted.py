@@ -18,6 +18,7 @@ from edgecascade.heads import Inputs, LinearHead, OnnxHead
 from edgecascade.identity import Identity, sampler_of
 from edgecascade.judging import Judge
 from edgecascade.monitor.psi import Reference
+from edgecascade.prompts import choose
 from edgecascade.records import Draft, Estimate, HiddenStates, Question, Sampling, Timings, Token, Usage
 from edgecascade.signals import signals
 from edgecascade.store.fitted_files import FittedFile, HeadPart, HeldOut, onnx_beside, user_fitted, write_fitted
@@ -268,6 +269,7 @@ def test_stale_is_an_estimate_without_a_promise(path: Path, folders: Folders) ->
             {},
             "another system message: found 'Answer as a pirate.'",
         ),
+        (choose("Which?", ["a dog", "a stone"]), {"text": "A. a dog\nB. a stone"}, "names none of the choices"),
         (ASKED, {"finish_reason": "length"}, "did not end by itself: found 'length'"),
         (ASKED, {"finish_reason": "cancelled"}, "did not end by itself"),
         (ASKED, {"tokens": draft().tokens * 500}, "longer than any answer that was certified"),

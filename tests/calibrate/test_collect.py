@@ -202,7 +202,9 @@ def test_another_run_is_not_gone_on_with(
     run: Any, whole: Attempts, tmp_path: Path, changes: dict[str, Any], named: str
 ) -> None:
     """A file holds one model run in one way beside one cloud."""
-    out = begun(tmp_path / "run.jsonl", whole.header)
+    out = tmp_path / "run.jsonl"
+    with AttemptsLog(out, whole.header) as log:
+        log.append(whole.rows[0])
 
     with pytest.raises(AttemptsError, match=named):
         run(out, **{"cloud": "big", "cloud_name": "big"} | changes)
@@ -219,6 +221,14 @@ def test_other_questions_under_the_same_ids_are_refused(
 
     with pytest.raises(AttemptsError, match="another question under the id 'q0'"):
         run(out, [other], cloud="big", cloud_name="big")
+
+
+def test_a_file_without_answers_is_begun_anew(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+    """A first question that failed leaves nothing in the way of another run."""
+    out = begun(tmp_path / "run.jsonl", whole.header, cloud="http://127.0.0.1:9/v1#m")
+    run(out, file.questions[:1], cloud="big", cloud_name="big")
+
+    assert read_attempts([out]).header.cloud == "big"
 
 
 # Beside a cloud that is asked

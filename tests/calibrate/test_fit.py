@@ -328,6 +328,24 @@ def test_what_cannot_be_fitted_is_refused(
         refit(changed(world().draw(count), change))
 
 
+def test_what_is_needed_counts_what_fits_too(world: Any, refit: Refit) -> None:
+    """More than there are, and enough that three fifths of them suffice to certify."""
+    few = world().draw(120, seed=5)
+    found = refit(few, promise="regret", epsilon=0.01).file
+    needed = [certificate["needed"] for certificate in found.certificates if certificate["needed"]]
+
+    assert needed and all(count > 120 for count in needed)
+
+
+def test_shards_in_another_order_fit_as_one_run_would(attempts: Attempts, whole: Fit) -> None:
+    """The split is drawn from the ids, not from the order in which the rows were collected."""
+    turned = fit(
+        Attempts(attempts.header, attempts.rows[::-1]), promise="regret", epsilon=0.05, delta=0.1, today="2026-11-22"
+    )
+
+    assert turned.file.id == whole.file.id
+
+
 def test_figures_that_are_not_defined_are_null(world: Any, tmp_path: Path) -> None:
     """A task for every few questions leaves nothing to rank within tasks; the file can still be written and read."""
     many = world(tasks=40).draw(120, seed=3)

@@ -111,7 +111,7 @@ def test_what_one_row_lacks_the_table_lacks(few: Attempts) -> None:
 
 def test_too_few_are_refused(few: Attempts) -> None:
     """One below the least number, told with both numbers."""
-    with pytest.raises(AttemptsError, match=r"found 49, wanted at least 50 .*; collect more questions"):
+    with pytest.raises(AttemptsError, match=r"found 49, wanted at least 50, .*; collect more questions"):
         table_of(Attempts(few.header, few.rows[1:]), "regret")
 
 
