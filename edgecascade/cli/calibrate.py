@@ -263,7 +263,8 @@ def check(fitted: Path | None, model: str | None, as_json: bool, engine: dict[st
         click.echo(f"{result.verdict}: {result.reason}")
         click.echo(f"  identity     {result.identity}: {result.identity_reason}")
         click.echo(f"  fingerprint  {apart}")
-        click.echo(f"  drift        {result.drift}: PSI {result.psi:.3f} over {result.answers} answers")
+        drift = "too few answers yet" if result.drift == "unknown" else result.drift
+        click.echo(f"  drift        {drift}: PSI {result.psi:.3f} over {result.answers} answers")
     if result.verdict != "fresh":
         sys.exit(NOT_FRESH)
 
