@@ -129,6 +129,7 @@ class OnnxHead:
 
     def _load(self, content: bytes, inputs: Inputs, path: Path) -> None:
         import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as native
 
         self.inputs = inputs
         options = onnxruntime.SessionOptions()
@@ -136,7 +137,7 @@ class OnnxHead:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises many kinds and exports none
+        except (native.Fail, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented) as error:
             raise FittedFileError(f"the head {path} is no ONNX model that runs here: {error}; fit again") from error
         (wanted,) = self._session.get_inputs()
         if wanted.shape[-1] not in (None, len(inputs)):

@@ -17,6 +17,28 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from edgecascade.identity import Identity, sampler_of
+from edgecascade.records import Sampling
+
+TINY_IDENTITY = Identity(
+    model="Tiny.Q4_K_M",
+    sha256="a" * 64,
+    family="Tiny 0123456789abcdef",
+    quantisation="Q4_K_M",
+    template="0123456789abcdef",
+    sampler=sampler_of(Sampling()),
+    grammar=False,
+    library="llama-cpp-python 0.3.36",
+    backend="cpu",
+    chunk=64,
+    sequences=8,
+    context=2048,
+    kv_type="f16",
+    flash_attention="auto",
+    use_extra_bufts=True,
+)
+"""Of a model that does not exist, for fitted files and attempts of one's own making."""
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -111,11 +133,13 @@ class LoopbackFiles:
         self._released.wait()
 
 
-class _Server(ThreadingHTTPServer):
-    owner: LoopbackFiles
-
+class _Quiet(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away is part of the tests."""
+
+
+class _Server(_Quiet):
+    owner: LoopbackFiles
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -319,11 +343,8 @@ class LoopbackChat:
             return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
 
-class _ChatServer(ThreadingHTTPServer):
+class _ChatServer(_Quiet):
     owner: LoopbackChat
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is part of the tests."""
 
 
 class _ChatHandler(BaseHTTPRequestHandler):

@@ -15,32 +15,15 @@ from edgecascade.errors import AttemptsError, FittedFileError
 from edgecascade.fitted import Fitted, find_fitted
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.heads import Inputs, LinearHead, OnnxHead
-from edgecascade.identity import Identity, sampler_of
 from edgecascade.judging import Judge
 from edgecascade.monitor.psi import Reference
 from edgecascade.prompts import choose
-from edgecascade.records import Draft, Estimate, HiddenStates, Question, Sampling, Timings, Token, Usage
+from edgecascade.records import Draft, Estimate, HiddenStates, Question, Timings, Token, Usage
 from edgecascade.signals import signals
 from edgecascade.store.fitted_files import FittedFile, HeadPart, HeldOut, onnx_beside, user_fitted, write_fitted
 from edgecascade.store.paths import Folders, shipped
+from edgecascade.testing import TINY_IDENTITY as IDENTITY
 
-IDENTITY = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="Tiny 0123456789abcdef",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="llama-cpp-python 0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
 OTHER_QUANTISATION: dict[str, Any] = {"sha256": "b" * 64, "quantisation": "Q8_0"}
 OTHER_TEMPLATE: dict[str, Any] = {"template": "f" * 16}
 LADDER = {0.01: math.inf, 0.05: 0.6, 0.1: 0.3}

@@ -8,24 +8,7 @@ import pytest
 
 from edgecascade.identity import SAMPLER, WATCHED, Identity, sampler_of, verdict
 from edgecascade.records import Sampling
-
-FITTED = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="llama 8x2 3 Tiny",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
+from edgecascade.testing import TINY_IDENTITY as FITTED
 
 OTHER: dict[str, Any] = {
     "library": "0.3.37",

@@ -39,9 +39,8 @@ def questions_in(source: Path, **options: Any) -> "QuestionFile":
     file = questions_of(source, **options)
     for metric, count in file.left_out.items():
         click.secho(f"note: {count} questions left out, {metric}: {UNGRADED[metric]}", err=True, fg="yellow")
-    repeated = getattr(file, "repeated", 0)
-    if repeated:
-        click.secho(f"note: {repeated} repeated questions left out", err=True, fg="yellow")
+    if file.repeated:
+        click.secho(f"note: {file.repeated} repeated questions left out", err=True, fg="yellow")
     return file
 
 
@@ -78,6 +77,8 @@ def collect_into(
         show = open_now.enter_context(counter("questions"))
         path = out if isinstance(out, Path) else out(opened.sha256)
         begun = header_of(path)
+        if begun is None:
+            click.secho("asking 64 fixed prompts first, the model's fingerprint", err=True, dim=True)
         if begun and begun.questions != file.sha256:
             click.secho(f"note: {path} was begun with other questions; these are added to it", err=True, fg="yellow")
 

@@ -22,8 +22,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecascade.guarantees import binomial
-
 Losses = NDArray[np.float64]
 
 BOLDNESS = 1.5
@@ -79,13 +77,3 @@ def betting_bound(losses: Losses, epsilon: float, delta: float, c: float) -> flo
         middle = (low + high) / 2
         low, high = (low, middle) if betting_p_value(losses, middle, c) <= delta else (middle, high)
     return high
-
-
-def hoeffding_bentkus_p_value(mean: float, n: int, epsilon: float) -> float:
-    """Return the p-value of Bates et al., arXiv:2101.02703, the plain baseline; in any order.
-
-    >>> round(hoeffding_bentkus_p_value(0.05, 500, 0.1), 6)
-    9.6e-05
-    """
-    hoeffding = math.exp(-n * divergence(min(mean, epsilon), epsilon))
-    return min(hoeffding, math.e * binomial.p_value(min(math.ceil(n * mean - 1e-9), n), n, epsilon))

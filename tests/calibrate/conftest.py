@@ -10,30 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecascade.calibrate.fit import Fit, fit
-from edgecascade.identity import Identity, sampler_of
 from edgecascade.labelled import Grade
-from edgecascade.records import Draft, HiddenStates, Sampling, Timings, Token, Usage
+from edgecascade.records import Draft, HiddenStates, Timings, Token, Usage
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, Attempts, Header
+from edgecascade.testing import TINY_IDENTITY as IDENTITY
 
 WIDTH = 16
-IDENTITY = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="Tiny 0123456789abcdef",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="llama-cpp-python 0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
 HEADER = Header(
     identity=IDENTITY,
     questions="d" * 64,

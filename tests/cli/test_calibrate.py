@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -41,13 +40,10 @@ def attempts(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path
     return out
 
 
-@pytest.mark.parametrize("delta", [("--delta", "0.1")])
-def test_attempts_become_a_file_and_a_page(
-    home: dict[str, str], attempts: Path, tmp_path: Path, delta: Sequence[str]
-) -> None:
+def test_attempts_become_a_file_and_a_page(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
     """Fit writes a whole file and says the promise or why there is none; report writes a page from it."""
     out = tmp_path / "fitted.json"
-    done = run(home, "fit", attempts, "--promise", "selective", "--epsilon", "0.4", *delta, "--out", out)
+    done = run(home, "fit", attempts, "--promise", "selective", "--epsilon", "0.4", "--out", out)
     page = run(home, "report", out)
 
     assert done.returncode == 0, done.stderr

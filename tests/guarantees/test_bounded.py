@@ -1,11 +1,13 @@
 """Tests of a bounded mean: how often they are wrong, and that betting earns its place."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from edgecascade.guarantees.bounded import bet, betting_bound, betting_p_value, hoeffding_bentkus_p_value
+from edgecascade.guarantees import binomial
+from edgecascade.guarantees.bounded import bet, betting_bound, betting_p_value, divergence
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -14,6 +16,12 @@ KINDS: dict[str, tuple[float, Draw]] = {
     "uniform": (0.5, lambda random, n: random.random(n)),
     "small": (0.25, lambda random, n: random.beta(2, 6, n)),
 }
+
+
+def hoeffding_bentkus_p_value(mean: float, n: int, epsilon: float) -> float:
+    """The p-value of Bates et al., arXiv:2101.02703: the plain baseline, which betting must beat."""
+    hoeffding = math.exp(-n * divergence(min(mean, epsilon), epsilon))
+    return min(hoeffding, math.e * binomial.p_value(min(math.ceil(n * mean - 1e-9), n), n, epsilon))
 
 
 def draw(kind: str, random: np.random.Generator, n: int, mean: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgecascade.errors import AttemptsError, NoSpaceError
-from edgecascade.identity import Identity, sampler_of
+from edgecascade.identity import sampler_of
 from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.records import Draft, HiddenStates, Message, Sampling, SecondLook, Timings, Token, Usage
 from edgecascade.store.attempts import (
@@ -27,25 +27,9 @@ from edgecascade.store.attempts import (
     sidecar_of,
     write_attempts,
 )
+from edgecascade.testing import TINY_IDENTITY as IDENTITY
 
 WIDTH = 3
-IDENTITY = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="tiny",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
 HEADER = Header(
     identity=IDENTITY,
     questions="d" * 64,

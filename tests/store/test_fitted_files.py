@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from edgecascade.errors import FittedFileError
-from edgecascade.identity import Identity, sampler_of
-from edgecascade.records import Sampling
 from edgecascade.store.fitted_files import (
     FittedFile,
     GatePart,
@@ -24,24 +22,8 @@ from edgecascade.store.fitted_files import (
     write_fitted,
 )
 from edgecascade.store.paths import Folders, shipped
+from edgecascade.testing import TINY_IDENTITY as IDENTITY
 
-IDENTITY = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="Tiny 0123456789abcdef",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="llama-cpp-python 0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
 HEAD = HeadPart(
     name="compact", kind="linear", signals=("tokens",), weights=(1 / 3,), intercept=-1e-300, sha256="0" * 64
 )
