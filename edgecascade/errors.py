@@ -12,13 +12,18 @@
     │   ├── ChatTemplateError    no chat template, or one that cannot be rendered
     │   ├── QuestionFileError    a question file that breaks its own rules
     │   ├── AttemptsError        recorded attempts that cannot be fitted
-    │   └── FittedFileError      a fitted file that is damaged, of another schema, or for another model
+    │   ├── FittedFileError      a fitted file that is damaged, of another schema, or for another model
+    │   └── ConfigError          a setting, key or cloud that cannot be used
     ├── DeviceError              this device cannot do it now             (exit 4)
     │   ├── LibraryMissingError  llama-cpp-python is not installed
     │   ├── NativeLibraryError   the native library fails or crashes here
     │   ├── DownloadError        no network, refused, or broken off
     │   ├── ChecksumError        the bytes are not the publisher's
-    │   └── NoSpaceError         the disk is full
+    │   ├── NoSpaceError         the disk is full
+    │   ├── CloudError           a cloud gave no answer, or none that is one; a decision unless no tier is left
+    │   ├── BudgetError          a call would cost more than is left
+    │   ├── NoAnswerError        no tier that may answer could
+    │   └── LedgerError          the ledger cannot be read or written
     ├── ClosedError              an engine was used after close()         (a bug in the caller)
     └── EngineBusyError          a thread asks the engine that it is still streaming from (a bug in the caller)
 
@@ -108,3 +113,32 @@ class ClosedError(EdgeCascadeError):
 
 class EngineBusyError(EdgeCascadeError):
     """A thread asks an engine again before its own earlier answer has ended."""
+
+
+class ConfigError(InputError):
+    """A setting, a key or a cloud's address cannot be used."""
+
+
+class CloudError(DeviceError):
+    """A cloud gave no answer, or none that is one.
+
+    code  "offline": no server was reached; "timeout"; "rate_limit": 429; "server": 5xx; "refused": other 4xx;
+          "key": 401, 403; "broken_off": the line broke in the middle; "protocol": no completion in the bytes;
+          "breaker": not asked, it failed too often just now; "cancelled"
+    """
+
+    def __init__(self, message: str, *, code: str = "offline") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BudgetError(DeviceError):
+    """A call to a cloud would cost more than is left."""
+
+
+class NoAnswerError(DeviceError):
+    """No tier that may answer this question could."""
+
+
+class LedgerError(DeviceError):
+    """The ledger cannot be read or written."""

@@ -31,6 +31,14 @@ class Tier(Protocol):
     ) -> Generator[Token, None, Ending]:
         """Yield the tokens of an answer, and return how it ended."""
 
+
+class Sampler(Protocol):
+    """Whatever can write several answers side by side."""
+
+    @property
+    def load_seconds(self) -> float:
+        """What loading took."""
+
     def stream_samples(
         self, question: Question, samples: int, *, cancel: threading.Event | None = None
     ) -> Generator[tuple[int, Token], None, tuple[Ending, ...]]:
@@ -47,16 +55,38 @@ def draft(
     cancel: threading.Event | None = None,
 ) -> Draft:
     """Return the tier's answer to a question; ``show`` is given each token as it comes."""
-    stream = tier.stream(question, hidden=hidden, alternatives=alternatives, cancel=cancel)
-    tokens: list[Token] = []
+    writing = drafting(
+        tier,
+        question,
+        tier.stream(question, hidden=hidden, alternatives=alternatives, cancel=cancel),
+        cancel=cancel,
+    )
     while True:
         try:
-            token = next(stream)
+            show(next(writing))
         except StopIteration as stop:
-            made = draft_of(tokens, stop.value, load_seconds=tier.load_seconds)
-            break
-        tokens.append(token)
-        show(token)
+            made: Draft = stop.value
+            return made
+
+
+def drafting(
+    tier: Tier,
+    question: Question,
+    stream: Generator[Token, None, Ending],
+    *,
+    cancel: threading.Event | None = None,
+) -> Generator[Token, None, Draft]:
+    """Yield a tier's tokens as they come, and return the draft that they make, its second look taken."""
+    tokens: list[Token] = []
+    try:
+        while True:
+            token = next(stream)
+            tokens.append(token)
+            yield token
+    except StopIteration as stop:
+        made = draft_of(tokens, stop.value, load_seconds=tier.load_seconds)
+    finally:
+        stream.close()
     if question.turned and made.finish_reason != "cancelled":
         return replace(made, second_look=second_look(tier, question, made.text, cancel=cancel))
     return made
@@ -88,7 +118,9 @@ def second_look(
     return SecondLook(mass[letters[place]] / total, time.perf_counter() - started)
 
 
-def samples(tier: Tier, question: Question, count: int, *, cancel: threading.Event | None = None) -> tuple[Draft, ...]:
+def samples(
+    tier: Sampler, question: Question, count: int, *, cancel: threading.Event | None = None
+) -> tuple[Draft, ...]:
     """Return several answers to one question, written side by side."""
     stream = tier.stream_samples(question, count, cancel=cancel)
     tokens: list[list[Token]] = [[] for _ in range(count)]
@@ -105,14 +137,15 @@ def samples(tier: Tier, question: Question, count: int, *, cancel: threading.Eve
 
 def draft_of(tokens: Sequence[Token], ending: Ending, *, load_seconds: float = 0.0) -> Draft:
     """Return the draft that the tokens make."""
+    told = tuple(token for token in tokens if token.told)
     seconds = [token.seconds for token in tokens]
     writing = sum(seconds[1:])
     read = ending.prompt_tokens - ending.reused_tokens
     return Draft(
         text="".join(token.text for token in tokens).strip(),
-        tokens=tuple(tokens),
+        tokens=told,
         finish_reason=ending.finish_reason,
-        usage=Usage(ending.prompt_tokens, ending.completion_tokens),
+        usage=Usage(ending.prompt_tokens, ending.completion_tokens, ending.usage_told),
         timings=Timings(
             load_s=load_seconds,
             ttft_s=seconds[0] if seconds else ending.prefill_seconds,
@@ -121,6 +154,8 @@ def draft_of(tokens: Sequence[Token], ending: Ending, *, load_seconds: float = 0
             total_s=sum(seconds) if seconds else ending.prefill_seconds,
         ),
         hidden=ending.hidden,
+        tool_calls=ending.tool_calls,
+        served_by=ending.served_by,
     )
 
 

@@ -31,17 +31,23 @@ class Fitted:
         self.file = read_fitted(path)
         self.head = head_of(self.file, path, onnx=onnx)
         self.calibrator = calibrator_from_json(self.file.calibrator)
-        self._certificates = {
-            certificate.epsilon: certificate for certificate in map(Certificate.from_json, self.file.certificates)
-        }
+        self._certificates = {found.epsilon: found for found in map(Certificate.from_json, self.file.certificates)}
+        self._composed = {found.epsilon: found for found in map(Certificate.from_json, self.file.composed)}
 
     @property
     def wants_hidden(self) -> bool:
         """Whether drafts must be written with their hidden states."""
         return bool(self.head.inputs.hidden)
 
-    def certificate(self, epsilon: float | None = None) -> Certificate:
-        """Return the certificate of a risk on the ladder, the file's own unless named; FittedFileError for another."""
+    def gated(self, epsilon: float | None = None) -> bool:
+        """Return whether there are gates, and something is promised of the answers that pass them."""
+        return bool(self.file.gates) and self.certificate(epsilon, gated=True).feasible
+
+    def certificate(self, epsilon: float | None = None, *, gated: bool = False) -> Certificate:
+        """Return the certificate of a risk on the ladder, the file's own unless named; FittedFileError for another.
+
+        gated  of the answers that pass the gates as well as the threshold
+        """
         wanted = self.file.epsilon if epsilon is None else epsilon
         if wanted not in self._certificates:
             ladder = ", ".join(f"{known:g}" for known in self._certificates)
@@ -49,7 +55,7 @@ class Fitted:
                 f"no certificate for epsilon {wanted:g}: found {ladder}; "
                 "choose one of them, or fit again with --epsilon"
             )
-        return self._certificates[wanted]
+        return (self._composed if gated and wanted in self._composed else self._certificates)[wanted]
 
     def p_correct(self, draft: Draft, measured: Mapping[str, float] | None = None) -> float:
         """Return the calibrated probability, 0 to 1, that a draft is right; ``measured`` are its signals, if known.

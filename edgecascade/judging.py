@@ -24,15 +24,25 @@ from edgecascade.watch import Watch
 class Judge:
     """Says what drafts are worth here; several threads may ask it."""
 
-    def __init__(self, fitted: Fitted, here: Identity, folders: Folders, *, epsilon: float | None = None) -> None:
+    def __init__(
+        self,
+        fitted: Fitted,
+        here: Identity,
+        folders: Folders,
+        *,
+        epsilon: float | None = None,
+        gated: bool = False,
+    ) -> None:
         """Take a fitted file and its monitors to an engine; FittedFileError for an epsilon not on the file's ladder.
 
         epsilon  the risk of the ladder that is promised; None: the fitted file's own
+        gated    promise it of the answers that pass the file's gates, where it can be
         """
         self.fitted = fitted
-        self.certificate = fitted.certificate(epsilon)
+        self.gated = gated and fitted.gated(epsilon)
+        self.certificate = fitted.certificate(epsilon, gated=self.gated)
         self.identity = verdict(fitted.file.identity, here)
-        self.watch = Watch(fitted, folders, epsilon=epsilon)
+        self.watch = Watch(fitted, folders, epsilon=epsilon, gated=self.gated)
 
     @property
     def system(self) -> str | None:
@@ -126,8 +136,9 @@ def judge_of(
     *,
     explicit: Path | None = None,
     epsilon: float | None = None,
+    gated: bool = False,
 ) -> Judge | None:
     """Return the same for an engine whose file's sha256 is known; None where there is no fitted file."""
     here = identity_of(engine, sampling, sha256=sha256)
     fitted = find_fitted(here, folders, explicit=explicit)
-    return Judge(fitted, here, folders, epsilon=epsilon) if fitted else None
+    return Judge(fitted, here, folders, epsilon=epsilon, gated=gated) if fitted else None

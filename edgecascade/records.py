@@ -1,12 +1,13 @@
-"""The frozen records that travel down the straight line: question, token, draft, answer.
+"""The frozen records that travel down the straight line: question, token, draft, attempt, decision, answer.
 
 Log-probabilities are natural logarithms at temperature 1, before any sampler.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from edgecascade.errors import QuestionError, SamplingError
 
@@ -17,20 +18,71 @@ if TYPE_CHECKING:
 SMALLEST = 1e-3
 """Temperatures and penalties below it are not told from 0 in float32."""
 
-Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["end", "length", "stop", "cancelled"]
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = get_args(Role)
+FinishReason = Literal["end", "length", "stop", "cancelled", "tool_calls", "filter"]
+"""``filter``: the cloud's own filter, or the model itself, refused to answer."""
+
+Mode = Literal["prefer_on_device", "only_on_device", "prefer_in_cloud", "only_in_cloud"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Privacy = Literal["allow", "redact", "never"]
+PRIVACY: tuple[Privacy, ...] = get_args(Privacy)
+"""From the loosest to the strictest: what may leave the device as it is, with placeholders, or not at all."""
+
+Place = Literal["device", "cloud"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask the app to call; ``parameters`` is its JSON schema, as text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a function; ``arguments`` is the model's own JSON text and need not be valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one answer may take: seconds in all, dollars, calls to a cloud; None for no limit."""
+
+    seconds: float | None = None
+    usd: float | None = None
+    calls: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "usd", "calls"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise QuestionError(f"the limit {name} = {value} cannot be kept; wanted 0 or more, or None for none")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    tool_calls    of an assistant that asked for functions
+    tool_call_id  of a tool's result: which call it answers
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
 
     def __post_init__(self) -> None:
-        if self.role not in ("system", "user", "assistant"):
-            raise QuestionError(f"unknown role {self.role!r}: found in a message, wanted system, user or assistant")
+        if self.role not in ROLES:
+            raise QuestionError(
+                f"unknown role {self.role!r}: found in a message, wanted system, user, assistant or tool"
+            )
         try:
             self.content.encode()
         except UnicodeEncodeError as error:
@@ -98,14 +150,27 @@ class Question:
 
     choices  the texts to choose from, which the messages list as A, B, C ...; () for an open question
     turned   the same messages with the choices in reverse order, for a second look (``prompts.choose`` makes both)
+    schema   a JSON schema, as text, that the answer must follow
+    tools    functions that the model may ask for; only a cloud is asked with them
+    mode     who answers; None: as the cascade was opened
+    privacy  what may leave the device; None: as the cascade was opened. Rules may be stricter, never looser
+    limits   of this answer alone
     """
 
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
     choices: tuple[str, ...] = ()
     turned: tuple[Message, ...] = ()
+    schema: str | None = None
+    tools: tuple[Tool, ...] = ()
+    mode: Mode | None = None
+    privacy: Privacy | None = None
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
+        for name, found, wanted in (("mode", self.mode, MODES), ("privacy", self.privacy, PRIVACY)):
+            if found is not None and found not in wanted:
+                raise QuestionError(f"unknown {name} {found!r}: wanted {', '.join(wanted)}")
         if not self.messages:
             raise QuestionError("a question without messages: nothing to answer; give at least one user message")
         if not self.messages[-1].content.strip():
@@ -146,6 +211,8 @@ class Token:
     seconds       since the previous token (the first: since the question)
     end           whether it is the model's own end-of-turn token
     alternatives  the likeliest tokens, likeliest first, when asked for
+
+    A cloud that says nothing of its probabilities streams pieces of text as tokens with ``told`` False.
     """
 
     id: int
@@ -165,13 +232,29 @@ class Token:
         """The chosen token's probability, 0 to 1."""
         return math.exp(self.logprob)
 
+    @classmethod
+    def untold(cls, text: str, seconds: float) -> "Token":
+        """Return a piece of text whose probabilities are unknown.
+
+        >>> Token.untold("Paris", 0.1).told
+        False
+        """
+        unknown = math.nan
+        return cls(-1, text, unknown, unknown, unknown, unknown, unknown, unknown, seconds)
+
+    @property
+    def told(self) -> bool:
+        """Whether its probabilities are known."""
+        return not math.isnan(self.logprob)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens read and written."""
+    """Tokens read and written; ``told`` is False where a cloud did not say, and they were counted from the text."""
 
     prompt_tokens: int
     completion_tokens: int
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +293,9 @@ class Ending:
 
     reused_tokens    prompt tokens that were still in memory
     prefill_seconds  from the question to the end of reading the prompt
+    usage_told       False where a cloud did not count its tokens
+    tool_calls       functions that the model asks for
+    served_by        the model that a cloud says it answered with
     """
 
     finish_reason: FinishReason
@@ -218,6 +304,9 @@ class Ending:
     reused_tokens: int
     prefill_seconds: float
     hidden: HiddenStates | None = None
+    usage_told: bool = True
+    tool_calls: tuple[ToolCall, ...] = ()
+    served_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +332,8 @@ class Draft:
     timings: Timings
     hidden: HiddenStates | None = None
     second_look: SecondLook | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    served_by: str | None = None
 
     @property
     def mean_token_probability(self) -> float | None:
@@ -289,11 +380,101 @@ class Estimate:
         return self.threshold is not None and self.p_correct is not None and self.p_correct >= self.threshold
 
 
+GateName = Literal["G0", "G1", "G2", "G3"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """One look at a draft: G0 after the prompt, G1 while it is written, G2 at its end, G3 by further samples.
+
+    at              tokens written when it looked
+    value, limit    what it saw, and from where on it lets pass: logits (G0, G1), p_correct (G2), agreement (G3)
+    tokens_saved    tokens that need not be written, estimated from earlier answers; negative: spent on looking
+    seconds_saved   likewise; ``joules_saved`` is None where the device's power is unknown
+    """
+
+    gate: GateName
+    at: int
+    value: float
+    limit: float
+    passed: bool
+    tokens_saved: float = 0.0
+    seconds_saved: float = 0.0
+    joules_saved: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a tier gave no answer, or only a part of one; ``code`` as in ``CloudError.code``, or "device"."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one tier made of a question.
+
+    draft    None where nothing came           estimate  what a calibration says of it; unknown for a cloud
+    failure  why it is no whole answer         gates     the looks that were taken, in order
+    usd      what it cost; None: unknown       seconds   that it took
+    """
+
+    tier: str
+    place: Place
+    draft: Draft | None
+    estimate: Estimate
+    seconds: float
+    usd: float | None = 0.0
+    gates: tuple[GateOutcome, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is a whole answer: not failed, and not stopped by a gate or by the user."""
+        return self.draft is not None and self.failure is None and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before its own end: by a gate, by a faster cloud, or by the user."""
+        return self.draft is not None and self.draft.finish_reason == "cancelled"
+
+
+Code = Literal[
+    "mode", "kept", "not_kept", "no_promise", "gate", "hedged", "margin", "tools", "no_cloud", "no_device", "blocked",
+    "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "queued", "cancelled",
+    "answered",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which tier is asked next, or that it ends here.
+
+    run     the tier's name; None: stop
+    answer  when it stops: the number of the attempt that is the answer; None where there is none
+    code    for programs          reason  for people, one sentence without a full stop
+    terms   every number that made it, by name
+    """
+
+    run: str | None
+    answer: int | None
+    code: Code
+    reason: str
+    terms: Mapping[str, float | str | None] = field(default_factory=lambda: MappingProxyType({}))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the user gets: the text, where it came from, and what is known about it.
 
     p_correct is null without a calibration that holds here: a model's raw probability is never called one.
+
+    code      why this tier, for programs; ``reason`` for people
+    blocked   a cloud would have been asked, and privacy forbade it
+    queued    it is kept to be asked of the cloud later
+    usd       what it cost; None where a price is unknown
+    trace     the decisions that led to it       attempts  what each tier made of the question
     """
 
     id: str
@@ -311,6 +492,13 @@ class Answer:
     timings: Timings
     signals: dict[str, float]
     samples: tuple[Draft, ...] = ()
+    code: Code = "no_cloud"
+    blocked: bool = False
+    queued: bool = False
+    usd: float | None = 0.0
+    tool_calls: tuple[ToolCall, ...] = ()
+    trace: tuple[Decision, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def kept(self) -> bool:
@@ -319,11 +507,27 @@ class Answer:
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain values; ``samples`` only where some were asked for."""
-        names = [name for name in self.__slots__ if name != "samples"]
+        names = [name for name in self.__slots__ if name not in ("samples", "attempts", "trace", "tool_calls")]
         record = {name: getattr(self, name) for name in names}
         record |= {"usage": asdict(self.usage), "timings": asdict(self.timings)}
         record["kept"] = self.kept
         record["calibration"] = asdict(self.calibration) if self.calibration else None
+        record["tool_calls"] = [asdict(call) for call in self.tool_calls]
+        record["trace"] = [
+            {"run": step.run, "code": step.code, "reason": step.reason, "terms": dict(step.terms)}
+            for step in self.trace
+        ]
+        record["attempts"] = [
+            {
+                "tier": attempt.tier,
+                "place": attempt.place,
+                "seconds": attempt.seconds,
+                "usd": attempt.usd,
+                "gates": [asdict(gate) for gate in attempt.gates],
+                "failure": asdict(attempt.failure) if attempt.failure else None,
+            }
+            for attempt in self.attempts
+        ]
         if self.samples:
             record["samples"] = [
                 {
@@ -352,3 +556,35 @@ class Answer:
         if "agreement" in self.signals:
             parts.append(f"{self.signals['agreement']:.0%} of {len(self.samples)} samples agree")
         return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A further piece of the answer's text."""
+
+    text: str
+    tier: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Another tier goes on.
+
+    replaces  the text shown so far, which is to be taken away; "" where none was shown
+    """
+
+    tier: str
+    code: Code
+    reason: str
+    replaces: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer is whole."""
+
+    answer: Answer
+
+
+Event = Delta | Handoff | Done

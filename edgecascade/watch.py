@@ -49,20 +49,27 @@ class State:
 class Watch:
     """The monitors of one promise for this user; several processes may share them."""
 
-    def __init__(self, fitted: Fitted, folders: Folders, *, epsilon: float | None = None) -> None:
+    def __init__(self, fitted: Fitted, folders: Folders, *, epsilon: float | None = None, gated: bool = False) -> None:
         """Take up where the last process stopped; a damaged memory is begun anew.
 
         epsilon  the risk of the ladder that is promised; None: the fitted file's own. Each is watched by itself.
+        gated    the promise is about answers that pass the gates
         """
         self.fitted = fitted
-        self.certificate = fitted.certificate(epsilon)
+        self.certificate = fitted.certificate(epsilon, gated=gated)
         self.reference = Reference.from_json(fitted.file.reference)
-        self.path = folders.state / "monitor" / f"{fitted.file.id}-{self.certificate.epsilon:g}.json"
+        behind = "-gated" if gated else ""
+        self.path = folders.state / "monitor" / f"{fitted.file.id}-{self.certificate.epsilon:g}{behind}.json"
         self.state = self._read()
 
     def saw(self, p_correct: float) -> None:
         """Take note of one more answer's estimate, 0 to 1."""
         self._change(lambda state: replace(state, drift=state.drift.update(p_correct, self.reference)))
+
+    def stopped(self) -> None:
+        """Take note of one more answer that a gate stopped: its estimate would be below the threshold."""
+        limit = self.certificate.threshold
+        self._change(lambda state: replace(state, drift=state.drift.update_below(limit, self.reference)))
 
     def audited(self, *, kept: bool, loss: float | None, probability: float) -> None:
         """Take note of one more question, drawn for an audit or not.

@@ -45,5 +45,5 @@ def test_a_question_needs_messages_and_known_roles() -> None:
         Question(())
     with pytest.raises(QuestionError, match="not text"):
         Message("user", "a \udcff")
-    with pytest.raises(QuestionError, match="unknown role 'tool'"):
-        Message("tool", "42")  # type: ignore[arg-type]
+    with pytest.raises(QuestionError, match="unknown role 'robot'"):
+        Message("robot", "42")  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ NEVER_BEGUN = Ending("cancelled", 0, 0, 0, 0.0)
 POLL_SECONDS = 0.05
 
 Stop = Callable[[], bool]
+WhenRead = Callable[[int, Row | None], None]
 
 
 class Engine:
@@ -69,16 +70,20 @@ class Engine:
         hidden: bool = False,
         alternatives: int = 0,
         cancel: threading.Event | None = None,
+        when_read: WhenRead | None = None,
     ) -> Generator[Token, None, Ending]:
         """Yield the answer's tokens as they are decoded, and return how it ended.
 
         hidden        also return the final hidden states, from the same decode
         alternatives  how many of the likeliest tokens to name beside each, at most 8
         cancel        ends the answer when it is set: between tokens and, on a CPU, in the middle of a chunk
+        when_read     is told the prompt's tokens and, where asked for, its hidden state before the first token
 
         Raises QuestionError, ContextLengthError, ChatTemplateError, SchemaError, ClosedError, EngineBusyError.
         """
-        samples = self.stream_samples(question, 1, hidden=hidden, alternatives=alternatives, cancel=cancel)
+        samples = self.stream_samples(
+            question, 1, hidden=hidden, alternatives=alternatives, cancel=cancel, when_read=when_read
+        )
         try:
             while True:
                 yield next(samples)[1]
@@ -96,6 +101,7 @@ class Engine:
         hidden: bool = False,
         alternatives: int = 0,
         cancel: threading.Event | None = None,
+        when_read: WhenRead | None = None,
     ) -> Generator[tuple[int, Token], None, tuple[Ending, ...]]:
         """Yield (number of the sample, token) of several answers to one prompt, written side by side in one batch.
 
@@ -120,6 +126,8 @@ class Engine:
             if reused is None:
                 return (Ending("cancelled", len(prompt), 0, 0, prefill),) * samples
             state = context.hidden_state(0) if hidden else None
+            if when_read:
+                when_read(len(prompt), state)
             writers = self._writers(context, question.sampling, prompt, samples, MAIN)
             yield from self._desk(context).write(
                 writers,

@@ -124,10 +124,26 @@ class PsiState:
 
     def update(self, estimate: float, reference: Reference) -> "PsiState":
         """Return the state after one more answer; a NaN estimate counts as the least sure one."""
+        one = [0.0] * len(self.weights)
+        one[bisect_left(reference.edges, estimate)] = 1.0
+        return self._with(one)
+
+    def update_below(self, limit: float, reference: Reference) -> "PsiState":
+        """Return the state after one more answer of which only this is known: its estimate would be below a limit.
+
+        A gate stopped it. It is spread over the bins below as calibration was: nothing is learnt within them, and the
+        bins above are not over-counted for want of it.
+        """
+        bins = bisect_left(reference.edges, limit) + 1
+        total = sum(reference.shares[:bins])
+        if not total:
+            return self
+        return self._with([share / total if bin < bins else 0.0 for bin, share in enumerate(reference.shares)])
+
+    def _with(self, one: Sequence[float]) -> "PsiState":
         keep = (self.memory - 1) / (self.memory + 1)
-        weights = [keep * weight for weight in self.weights]
-        weights[bisect_left(reference.edges, estimate)] += 1.0
-        return PsiState(tuple(weights), keep * keep * self.squares + 1.0, self.memory)
+        weights = tuple(keep * weight + new for weight, new in zip(self.weights, one, strict=True))
+        return PsiState(weights, keep * keep * self.squares + 1.0, self.memory)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields."""

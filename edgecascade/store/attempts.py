@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -121,7 +121,7 @@ def digest_of(question: LabelledQuestion) -> str:
     """Return 12 hex digits that change with whatever decides an answer or its grade; id and recorded scores do not."""
     content = {
         "task": question.task,
-        "messages": [asdict(message) for message in question.messages],
+        "messages": [{"role": message.role, "content": message.content} for message in question.messages],
         "choices": question.choices,
         "gold": question.gold,
         "metric": question.metric,
@@ -183,40 +183,11 @@ class AttemptsLog:
 
     def append(self, attempt: Attempt) -> None:
         """Write one attempt: its numbers, then the line that makes it count; AttemptsError for a signal of NaN."""
-        for name, value in attempt.signals.items():
-            if not math.isfinite(value):
-                raise AttemptsError(
-                    f"question {attempt.id!r} has a signal that is no number: found {name} = {value}, wanted a finite "
-                    "one; leave the question out"
-                )
-        draft, look = attempt.draft, attempt.draft.second_look
-        numbers = [np.array([[getattr(token, name) for name in COLUMNS] for token in draft.tokens], FLOAT).ravel()]
-        if draft.hidden is not None:
-            numbers += [state for state in (draft.hidden.prompt, draft.hidden.answer_mean) if state is not None]
-        row = _Row(
-            id=attempt.id,
-            task=attempt.task,
-            metric=attempt.metric,
-            text=draft.text,
-            tokens=tuple(token.text for token in draft.tokens),
-            ended=bool(draft.tokens) and draft.tokens[-1].end,
-            finish_reason=draft.finish_reason,
-            prompt_tokens=draft.usage.prompt_tokens,
-            second_look=(look.probability, look.seconds) if look else None,
-            local=attempt.grade.score,
-            parsed=attempt.grade.parsed,
-            cloud=attempt.cloud,
-            cloud_text=attempt.cloud_text,
-            agrees=attempt.agrees,
-            signals=dict(attempt.signals),
-            at=self._numbers.tell() // FLOAT.itemsize,
-            states=len(numbers) - 1,
-            question=attempt.question,
-        )
+        line, numbers = packed(attempt, at=self._numbers.tell() // FLOAT.itemsize)
         with _writing(self.path):
-            self._numbers.write(np.concatenate(numbers, dtype=FLOAT).tobytes())
+            self._numbers.write(numbers)
             self._numbers.flush()
-            self._lines.write(row.model_dump_json(exclude_none=False).encode() + b"\n")
+            self._lines.write(line.encode() + b"\n")
             self._lines.flush()
 
     def _go_on(self) -> None:
@@ -417,6 +388,50 @@ def _same_answer(first: tuple[Path, _Row], second: tuple[Path, _Row]) -> None:
                 f"{other} and {path} disagree about question {row.id!r}: found {name} = {getattr(again, name)!r} "
                 f"beside {getattr(row, name)!r}; remove one of the two"
             )
+
+
+def packed(attempt: Attempt, *, at: int = 0) -> tuple[str, bytes]:
+    """Return an attempt's line and its numbers, which stand ``at`` so many numbers into a sidecar.
+
+    Raises AttemptsError for a signal of NaN.
+    """
+    for name, value in attempt.signals.items():
+        if not math.isfinite(value):
+            raise AttemptsError(
+                f"question {attempt.id!r} has a signal that is no number: found {name} = {value}, wanted a finite "
+                "one; leave the question out"
+            )
+    draft, look = attempt.draft, attempt.draft.second_look
+    numbers = [np.array([[getattr(token, name) for name in COLUMNS] for token in draft.tokens], FLOAT).ravel()]
+    if draft.hidden is not None:
+        numbers += [state for state in (draft.hidden.prompt, draft.hidden.answer_mean) if state is not None]
+    row = _Row(
+        id=attempt.id,
+        task=attempt.task,
+        metric=attempt.metric,
+        text=draft.text,
+        tokens=tuple(token.text for token in draft.tokens),
+        ended=bool(draft.tokens) and draft.tokens[-1].end,
+        finish_reason=draft.finish_reason,
+        prompt_tokens=draft.usage.prompt_tokens,
+        second_look=(look.probability, look.seconds) if look else None,
+        local=attempt.grade.score,
+        parsed=attempt.grade.parsed,
+        cloud=attempt.cloud,
+        cloud_text=attempt.cloud_text,
+        agrees=attempt.agrees,
+        signals=dict(attempt.signals),
+        at=at,
+        states=len(numbers) - 1,
+        question=attempt.question,
+    )
+    return row.model_dump_json(exclude_none=False), np.concatenate(numbers, dtype=FLOAT).tobytes()
+
+
+def unpacked(line: str, numbers: bytes, *, width: int) -> Attempt:
+    """Return the attempt of a line and its own numbers, as ``packed`` gave them; ``width`` of a hidden state."""
+    row = _Row.model_validate_json(line)
+    return _attempt(row.model_copy(update={"at": 0}), width, np.frombuffer(numbers, FLOAT))
 
 
 def _numbers_of(path: Path) -> NDArray[np.float32] | None:

@@ -1,0 +1,38 @@
+"""Which tier next, or stop: pure functions of the attempts so far.
+
+    fixed      one place only                      cloud_first  the cloud, the device where it cannot
+    threshold  the device, the cloud where its answer is not covered by the certificate
+    margin     the same, and where the cloud's expected gain is worth its price
+    budgeted   any of them, within the question's limits
+
+A policy is any function from a ``Situation`` to a ``Decision``.
+"""
+
+from functools import partial
+
+from edgecascade.policies.budgeted import Policy, budgeted
+from edgecascade.policies.fixed import cloud_first, fixed
+from edgecascade.policies.margin import Margin
+from edgecascade.policies.situation import Closed, OnBreak, Situation, TierView
+from edgecascade.policies.threshold import threshold
+from edgecascade.records import Decision
+
+__all__ = ["Closed", "Margin", "OnBreak", "Policy", "Situation", "TierView", "budgeted", "policy_of", "threshold"]
+
+
+def policy_of(rule: Policy = threshold) -> Policy:
+    """Return the policy of all four modes, within the question's limits; ``rule`` decides in ``prefer_on_device``."""
+    return budgeted(partial(_by_mode, rule=rule))
+
+
+def _by_mode(situation: Situation, rule: Policy) -> Decision:
+    forbidden = Closed("mode", f"mode {situation.mode}")
+    match situation.mode:
+        case "only_on_device":
+            return fixed(situation.without_place("cloud", forbidden), "device")
+        case "only_in_cloud":
+            return fixed(situation.without_place("device", forbidden), "cloud")
+        case "prefer_in_cloud":
+            return cloud_first(situation)
+        case _:
+            return rule(situation)

@@ -1,0 +1,140 @@
+"""What a policy sees: the question, the tiers as they stand now, and the attempts so far."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from edgecascade.records import Attempt, Code, Decision, Mode, Place, Question
+
+OnBreak = Literal["retry", "continue", "local"]
+"""What is done when a cloud's answer breaks off: ask again, let it go on where it stopped, or answer on the device."""
+
+TRIES_AFTER_A_BREAK = 2
+"""A cloud whose answer broke off this often is not asked a further time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why a tier may not be asked now."""
+
+    code: Code
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    """One tier as it stands.
+
+    closed   why it may not be asked; None: it may
+    usd      the most that one call costs; None: unknown        seconds  that an answer is expected to take
+    quality  expected share of right answers, 0 to 1
+    """
+
+    name: str
+    place: Place
+    closed: Closed | None = None
+    usd: float | None = 0.0
+    seconds: float = 0.0
+    quality: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that a decision may depend on; tiers in the order of preference."""
+
+    question: Question
+    mode: Mode
+    tiers: tuple[TierView, ...]
+    attempts: tuple[Attempt, ...] = ()
+    on_break: OnBreak = "retry"
+
+    def open(self, place: Place) -> TierView | None:
+        """Return the first tier of a place that may be asked and has not failed yet."""
+        return next((tier for tier in self._of(place) if not tier.closed and not self._failed(tier)), None)
+
+    def closed(self, place: Place) -> Closed | None:
+        """Return why no tier of a place can be asked: the first one's reason, or how its attempt failed."""
+        for tier in self._of(place):
+            if tier.closed:
+                return tier.closed
+            for attempt in self.attempts:
+                if attempt.tier == tier.name and attempt.failure:
+                    return Closed(failed_code(attempt), attempt.failure.detail)
+        return None
+
+    def last(self, place: Place, *, complete: bool = False) -> int | None:
+        """Return the number of the latest attempt of a place that wrote something, whole ones only if asked for."""
+        numbers = [
+            number
+            for number, attempt in enumerate(self.attempts)
+            if attempt.place == place and attempt.draft is not None and (attempt.complete or not complete)
+        ]
+        return numbers[-1] if numbers else None
+
+    def without(self, name: str, closed: Closed) -> "Situation":
+        """Return the same with one tier closed."""
+        return replace(
+            self, tiers=tuple(replace(tier, closed=closed) if tier.name == name else tier for tier in self.tiers)
+        )
+
+    def without_place(self, place: Place, closed: Closed) -> "Situation":
+        """Return the same with every tier of a place closed; a reason that stood before stays."""
+        return replace(
+            self,
+            tiers=tuple(replace(t, closed=t.closed or closed) if t.place == place else t for t in self.tiers),
+        )
+
+    def _of(self, place: Place) -> Iterator[TierView]:
+        return (tier for tier in self.tiers if tier.place == place)
+
+    def _failed(self, tier: TierView) -> bool:
+        failures = [attempt.failure for attempt in self.attempts if attempt.tier == tier.name and attempt.failure]
+        if not failures:
+            return False
+        again = self.on_break != "local" and all(failure.code == "broken_off" for failure in failures)
+        return not again or len(failures) >= TRIES_AFTER_A_BREAK
+
+
+FAILED: dict[str, Code] = {
+    "offline": "offline",
+    "timeout": "offline",
+    "breaker": "breaker",
+    "budget": "budget",
+    "deadline": "deadline",
+    "cancelled": "cancelled",
+    "broken_off": "broken_off",
+    "device": "device_failed",
+}
+
+
+def failed_code(attempt: Attempt) -> Code:
+    """Return the code of a decision that follows a failure."""
+    assert attempt.failure is not None
+    return FAILED.get(attempt.failure.code, "cloud_failed" if attempt.place == "cloud" else "device_failed")
+
+
+def stop(situation: Situation, number: int, code: Code, reason: str, **terms: float | str | None) -> Decision:
+    """Return the decision that an attempt is the answer."""
+    return Decision(None, number, code, reason, terms)
+
+
+def run(tier: TierView, code: Code, reason: str, **terms: float | str | None) -> Decision:
+    """Return the decision to ask a tier."""
+    return Decision(tier.name, None, code, reason, terms)
+
+
+def best_left(situation: Situation) -> Decision:
+    """Return the end where nothing more can be asked: a whole answer, the device's first, else a part of one."""
+    cloud, device = situation.closed("cloud"), situation.closed("device")
+    if (whole := situation.last("device", complete=True)) is not None:
+        why = cloud or Closed("no_cloud", "no cloud is set up")
+        return stop(situation, whole, why.code, f"the device's answer, though not kept: {why.reason}")
+    part = situation.last("cloud")
+    if part is None:
+        part = situation.last("device")
+    if part is not None:
+        failure = situation.attempts[part].failure
+        what = failure.detail if failure else "a gate had stopped it"
+        return stop(situation, part, "broken_off", f"only a part of an answer: {what}")
+    why = cloud or device or Closed("no_cloud", "no tier is set up")
+    return Decision(None, None, why.code, "; ".join(c.reason for c in (device, cloud) if c) or why.reason)

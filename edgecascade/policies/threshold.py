@@ -1,0 +1,88 @@
+"""The device first; the cloud where the device's answer is not kept.
+
+Kept is what the fitted file's certificate covers: p_correct at or above its threshold, and every gate passed. With a
+``Margin`` a covered answer is still escalated where the cloud's expected gain is worth its price: stricter than the
+certificate, never looser.
+"""
+
+from edgecascade.policies.margin import Margin, expected_gain, worth_escalating
+from edgecascade.policies.situation import Situation, TierView, best_left, failed_code, run, stop
+from edgecascade.records import Attempt, Code, Decision
+
+Terms = dict[str, float | str | None]
+
+
+def threshold(situation: Situation, margin: Margin | None = None) -> Decision:
+    """Return the decision of ``prefer_on_device``."""
+    if (answered := situation.last("cloud", complete=True)) is not None:
+        code, reason, terms = why_not_kept(situation)
+        return stop(situation, answered, code, reason, **terms)
+    here, cloud = situation.open("device"), situation.open("cloud")
+    if situation.question.tools and cloud is not None:
+        return run(cloud, "tools", "the question brings tools, and the device's model calls none")
+    device = situation.last("device")
+    if device is None:
+        if here is not None:
+            return run(here, "mode", f"mode {situation.mode}")
+        if cloud is not None:
+            code, reason, terms = why_not_kept(situation)
+            return run(cloud, code, reason, **terms)
+        return best_left(situation)
+    attempt = situation.attempts[device]
+    if attempt.complete and attempt.estimate.kept and all(gate.passed for gate in attempt.gates):
+        return _kept(situation, device, cloud, margin)
+    if cloud is not None:
+        code, reason, terms = why_not_kept(situation)
+        return run(cloud, code, reason, **terms)
+    if situation.last("device", complete=True) is None and here is not None:
+        why = situation.closed("cloud")
+        return run(here, why.code if why else "no_cloud", why.reason if why else "no cloud is set up")
+    return best_left(situation)
+
+
+def _kept(situation: Situation, device: int, cloud: TierView | None, margin: Margin | None) -> Decision:
+    """Return the end with a covered answer, or what is better worth its price."""
+    estimate = situation.attempts[device].estimate
+    terms: Terms = {"p_correct": estimate.p_correct, "threshold": estimate.threshold}
+    if margin and cloud is not None and estimate.p_correct is not None and cloud.usd is not None:
+        gain = expected_gain(cloud.quality - estimate.p_correct, margin.spread)
+        cost = cloud.usd + margin.usd_a_second * cloud.seconds
+        terms |= {"gain": gain, "value_usd": margin.value_usd, "cost_usd": cost}
+        q = cloud.quality - estimate.p_correct
+        if worth_escalating(q, margin.spread, cost, 1 / margin.value_usd):
+            reason = f"the cloud's gain of {gain:.2f} right answers is worth ${gain * margin.value_usd:.4f}"
+            return run(cloud, "margin", f"{reason}, it costs ${cost:.4f}", **terms)
+    return stop(
+        situation, device, "kept", f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}", **terms
+    )
+
+
+def why_not_kept(situation: Situation) -> tuple[Code, str, Terms]:
+    """Return why the device's answer, if there is one, is not the answer."""
+    number = situation.last("device")
+    if number is None:
+        failed = [attempt for attempt in situation.attempts if attempt.place == "device" and attempt.failure]
+        if failed and failed[-1].failure:
+            return failed_code(failed[-1]), failed[-1].failure.detail, {}
+        if situation.question.tools:
+            return "tools", "the question brings tools, and the device's model calls none", {}
+        closed = situation.closed("device")
+        return (closed.code, closed.reason, {}) if closed else ("no_device", "no model on the device", {})
+    return _judged(situation.attempts[number])
+
+
+def _judged(attempt: Attempt) -> tuple[Code, str, Terms]:
+    estimate = attempt.estimate
+    terms: Terms = {"p_correct": estimate.p_correct, "threshold": estimate.threshold}
+    if attempt.failure:
+        return failed_code(attempt) if attempt.failure.code != "hedged" else "hedged", attempt.failure.detail, terms
+    for gate in attempt.gates:
+        if not gate.passed:
+            terms |= {"gate": gate.gate, "at": gate.at, "value": gate.value, "limit": gate.limit}
+            if gate.gate != "G2":
+                what = "agreement" if gate.gate == "G3" else "logit"
+                return "gate", f"gate {gate.gate}: {what} {gate.value:.2f}, passes from {gate.limit:.2f}", terms
+    if estimate.threshold is None or estimate.p_correct is None:
+        reason = estimate.calibration.reason if estimate.calibration else "no calibration: run `edgecascade calibrate`"
+        return "no_promise", f"nothing is promised: {reason}", terms
+    return "not_kept", f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}", terms
