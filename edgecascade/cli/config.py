@@ -1,0 +1,207 @@
+"""``edgecascade config``: what is set, where it was set, what is wrong with it, and a first config of your own."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecascade.records import MODES, PRIVACY
+
+if TYPE_CHECKING:
+    from edgecascade.store.config import Settings
+    from edgecascade.store.config.check import Finding
+
+BAD_INPUT = 3
+NONE = "none"
+COLOURS = {"ok": "green", "note": "yellow", "error": "red"}
+
+
+@click.group()
+def config() -> None:
+    """Show, check or write what is set."""
+
+
+@config.command()
+@click.option("--origin", is_flag=True, help="Say where each setting comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print settings and origins as JSON.")
+def show(origin: bool, as_json: bool) -> None:
+    """Print the settings that hold in this folder."""
+    import json
+
+    from edgecascade.store.config import config_of
+    from edgecascade.store.paths import Folders
+
+    found = config_of(Folders.of(os.environ), Path.cwd(), os.environ)
+    settings = found.settings.model_dump(mode="json")
+    if as_json:
+        click.echo(json.dumps({"settings": settings, "origin": dict(found.origin)}, ensure_ascii=False))
+        return
+    for key, source in found.origin.items():
+        line = f"{key} = {json.dumps(_at(settings, key), ensure_ascii=False)}"
+        click.echo(f"{line:<40} # {source}" if origin else line)
+
+
+@config.command()
+def check() -> None:
+    """Say what is wrong with the settings, whether the key is there, and what a token costs."""
+    from datetime import date
+
+    from edgecascade.store.config.check import check_config
+    from edgecascade.store.paths import Folders
+
+    folders = Folders.of(os.environ)
+    found = check_config(folders, Path.cwd(), os.environ, date.today())
+    if all(finding.level != "error" for finding in found):
+        found += _key_of_cloud()
+    for finding in found:
+        click.echo(f"{click.style(f'{finding.level:<5}', fg=COLOURS[finding.level])} {finding.text}")
+    sys.exit(BAD_INPUT if any(finding.level == "error" for finding in found) else 0)
+
+
+@config.command()
+def path() -> None:
+    """Print where your config lies, or would lie."""
+    from edgecascade.store.config import user_file
+    from edgecascade.store.paths import Folders
+
+    click.echo(user_file(Folders.of(os.environ)))
+
+
+@config.command()
+@click.option("-m", "--model", metavar="SPEC", help="Model on this device.")
+@click.option("--cloud", metavar="SPEC", help="Who is asked where the device is not trusted; none for nobody.")
+@click.option("--mode", type=click.Choice(MODES), help="Who answers.")
+@click.option("--privacy", type=click.Choice(PRIVACY), help="What may leave this device.")
+@click.option(
+    "--budget", metavar="CAPS", help="The most that clouds may cost, as 1usd/day,100calls/hour; none for no cap."
+)
+@click.option("--test/--no-test", default=None, help="Ask the cloud for one token, to test the key.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the flags, and what is set already.")
+def init(test: bool | None, yes: bool, **given: str | None) -> None:
+    """Write your config: a few questions, each with a default.
+
+    A config that is there already is changed, not replaced: comments and other settings stay.
+    """
+    from edgecascade.store.config import user_file
+    from edgecascade.store.config.writing import write_settings
+    from edgecascade.store.paths import Folders
+
+    file = user_file(Folders.of(os.environ))
+    wanted = _answers(_set_in(file), given, ask=not yes)
+    _refuse_unusable(wanted)
+    cloud = wanted["cloud"]
+    if cloud and not yes:
+        _keep_key(cloud)
+    if file.exists() and not yes and not click.confirm(f"Change {file}?", default=True):
+        click.echo("nothing was written", err=True)
+        return
+    write_settings(file, {("privacy.default" if key == "privacy" else key): value for key, value in wanted.items()})
+    click.echo(file)
+    if cloud and (
+        test if test is not None else not yes and click.confirm(f"Ask {cloud} for one token?", default=False)
+    ):
+        probe(cloud)
+        click.echo(f"{cloud} answers", err=True)
+
+
+def probe(cloud: str) -> str:
+    """Return what the cloud answers to a question of two words, in one token; raise what any call to it may."""
+    from edgecascade.cloud.client import CloudClient
+    from edgecascade.cloud.specs import cloud_spec
+    from edgecascade.records import Question, Sampling
+    from edgecascade.store.keys import kept_key
+
+    with CloudClient(cloud_spec(cloud, os.environ, kept_key)) as client:
+        return client.answer(Question.of("Say yes.", sampling=Sampling(max_tokens=1)))
+
+
+def _at(settings: dict[str, Any], key: str) -> Any:
+    """Return the value of a dotted key; the name of a priced cloud may hold dots itself."""
+    name, _, rest = key.partition(".")
+    if name == "prices" and rest:
+        return settings[name][rest]
+    return _at(settings[name], rest) if rest else settings[name]
+
+
+def _key_of_cloud() -> list["Finding"]:
+    """Return whether the cloud can be asked: its spec, and whether a key is there, which is not shown."""
+    from edgecascade.cloud.specs import cloud_spec
+    from edgecascade.errors import InputError
+    from edgecascade.store.config import config_of
+    from edgecascade.store.config.check import Finding
+    from edgecascade.store.keys import kept_key
+    from edgecascade.store.paths import Folders
+
+    settings = config_of(Folders.of(os.environ), Path.cwd(), os.environ).settings
+    if not settings.cloud:
+        return []
+    try:
+        spec = cloud_spec(settings.cloud, os.environ, kept_key)
+    except InputError as error:
+        return [Finding("error", str(error))]
+    return [Finding("ok", f"{settings.cloud}: {'its key is there' if spec.key else 'is asked without a key'}")]
+
+
+def _set_in(file: Path) -> "Settings":
+    from edgecascade.errors import ConfigError
+    from edgecascade.store.config import Settings
+    from edgecascade.store.config.faults import faults
+    from edgecascade.store.config.layers import file_layer
+
+    layer = file_layer(file)
+    if wrong := faults(layer):
+        raise ConfigError(wrong[0])
+    return Settings.model_validate(layer.values)
+
+
+def _answers(now: "Settings", given: dict[str, str | None], *, ask: bool) -> dict[str, str | None]:
+    """Return what is wanted: the flag, else the user's word, else what is set already."""
+    from edgecascade.pull import DEFAULT_MODEL
+
+    asked = (
+        ("model", "Model on this device", now.model if not ask else now.model or DEFAULT_MODEL, None),
+        ("cloud", "Cloud, as openai:MODEL, anthropic:MODEL, gemini:MODEL or ADDRESS#MODEL", now.cloud, None),
+        ("mode", "Who answers", now.mode, click.Choice(MODES)),
+        ("privacy", "What may leave this device", now.privacy.default, click.Choice(PRIVACY)),
+        ("budget", "The most that clouds may cost, as 1usd/day,100calls/hour", now.budget, None),
+    )
+    answers = {}
+    for name, words, default, kind in asked:
+        answer = given[name] or (click.prompt(words, default=default or NONE, type=kind) if ask else default)
+        answers[name] = None if answer == NONE else answer
+    return answers
+
+
+def _refuse_unusable(wanted: dict[str, str | None]) -> None:
+    from edgecascade.cloud.specs import cloud_spec
+    from edgecascade.errors import ConfigError
+    from edgecascade.store.config.faults import faults
+    from edgecascade.store.config.layers import flag_layers
+    from edgecascade.store.ledger import caps_of
+
+    if wrong := [fault for layer in flag_layers(wanted) for fault in faults(layer)]:
+        raise ConfigError(wrong[0])
+    if wanted["budget"]:
+        caps_of(wanted["budget"])
+    if wanted["cloud"]:
+        cloud_spec(wanted["cloud"], os.environ, lambda name: "any")  # the key is looked for later
+
+
+def _keep_key(cloud: str) -> None:
+    """Ask for the key where none is found, and keep it in the keyring; an empty answer leaves it to the user."""
+    from edgecascade.cloud.specs import PROVIDERS
+    from edgecascade.errors import ConfigError
+    from edgecascade.store.keys import key_of, set_key
+
+    provider = PROVIDERS.get(cloud.partition(":")[0])
+    if provider is None or any(key_of(name, os.environ) for name in provider.keys):
+        return
+    words = f"{provider.keys[0]} is not set. The key, for the system's keyring (empty: set the variable yourself)"
+    if not (key := click.prompt(words, default="", show_default=False, hide_input=True)):
+        return
+    try:
+        set_key(provider.keys[0], key)
+    except ConfigError as error:
+        click.secho(f"note: {error}", err=True, fg="yellow")

@@ -1,0 +1,131 @@
+"""Every setting, with its default and what it may be. A key of a cloud is none: keys stand nowhere in a config."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edgecascade.records import Mode, Privacy
+from edgecascade.store.prices import Price
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PatternSettings(_Table):
+    """What the user wants found besides the known kinds."""
+
+    name: str = Field(min_length=1)
+    regex: str = Field(min_length=1)
+
+
+class PrivacySettings(_Table):
+    """What may leave the device.
+
+    default  where nothing stricter is said    kinds   stricter for a kind of finding
+    region   a country, for telephone numbers without one
+    """
+
+    default: Privacy = "redact"
+    kinds: Mapping[str, Privacy] = {}
+    patterns: Annotated[tuple[PatternSettings, ...], Field(strict=False)] = ()
+    region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+
+
+class StreamSettings(_Table):
+    """What is shown before an answer is certain, and what happens when a cloud's stream breaks off.
+
+    show      "hold" until it is known who answers; "gate": until the draft has passed a first look; "draft": at once
+    on_break  ask again from the start; let the cloud continue; return the local answer
+    """
+
+    show: Literal["hold", "gate", "draft"] = "hold"
+    on_break: Literal["retry", "continue", "local"] = "retry"
+
+
+class PolicySettings(_Table):
+    """Who answers.
+
+    value_usd    what a right answer is worth, for "margin"
+    gates        whether to look at a draft before it is written
+    samples      further drafts to compare near the threshold; 0: none
+    band         how near, in p_correct
+    hedge_below  below this p_correct so far the cloud is asked while the device still writes; 0: never
+    """
+
+    name: Literal["threshold", "margin"] = "threshold"
+    value_usd: Positive | None = None
+    gates: bool = True
+    samples: int = Field(default=0, ge=0, le=64)
+    band: Share = 0.05
+    hedge_below: Share = 0.0
+
+
+class TimeoutSettings(_Table):
+    """Seconds to wait for a cloud: until it is reached, until its first byte, between two of them."""
+
+    connect: Positive = 5.0
+    first_byte: Positive = 60.0
+    between: Positive = 30.0
+
+
+class Settings(_Table):
+    """Everything that can be set.
+
+    model     which model answers on the device      cloud    who is asked when it is not trusted
+    budget    the most that clouds may cost, such as "1usd/day,100calls/hour"
+    epsilon   the promise to keep                    fitted   the fitted file that makes it
+    audit     share of kept answers that the cloud is asked as well, to watch the promise
+    shadow    share of all questions that both sides answer, to calibrate with
+    queue     whether a question is kept until the network is back
+    content   whether the ledger keeps texts         offline  no cloud is asked
+    deadline  seconds for an answer                  watts    what the device takes while it writes
+    prices    USD per million tokens, by the name of a cloud, instead of the shipped ones
+    """
+
+    schema_version: Literal[1] = Field(default=1, exclude=True)
+    model: str | None = Field(default=None, min_length=1)
+    cloud: str | None = Field(default=None, min_length=1)
+    mode: Mode = "prefer_on_device"
+    privacy: PrivacySettings = PrivacySettings()
+    budget: str | None = Field(default=None, min_length=1)
+    epsilon: Annotated[float, Field(gt=0, lt=1)] | None = None
+    fitted: Annotated[Path, Field(strict=False)] | None = None
+    stream: StreamSettings = StreamSettings()
+    policy: PolicySettings = PolicySettings()
+    audit: Share = 0.0
+    shadow: Share = 0.0
+    queue: bool = False
+    content: bool = False
+    offline: bool = False
+    deadline: Positive | None = None
+    watts: Positive | None = None
+    timeouts: TimeoutSettings = TimeoutSettings()
+    prices: Mapping[str, Price] = {}
+
+
+def field_at(parts: tuple[str, ...], table: type[BaseModel] = Settings) -> Any:
+    """Return the type of the setting at these keys; None where there is none, ``str`` for a name of the user's own."""
+    if not parts or (field := table.model_fields.get(parts[0])) is None:
+        return None
+    found: Any = field.annotation
+    if len(parts) == 1:
+        return found
+    if _is_table(found):
+        return field_at(parts[1:], found)
+    return str if parts[0] in ("kinds", "prices") else None
+
+
+def names_at(parts: tuple[str, ...]) -> list[str]:
+    """Return the names of the settings in the table at these keys."""
+    table = field_at(parts) if parts else Settings
+    return [*table.model_fields] if _is_table(table) else []
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
