@@ -1,0 +1,155 @@
+"""What may be sent of a question: the whole of it, the whole with placeholders, or nothing.
+
+    question ─▶ findings in every text ─▶ the strictest action ─▶ sent | blocked
+                                                └─▶ originals, which stay on the device
+
+What was found in one place is hidden wherever else it stands in the question, whether it would be found there or not.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from types import MappingProxyType
+
+from edgecascade.errors import QuestionError
+from edgecascade.privacy.finding import Finding, findings, joined
+from edgecascade.privacy.rules import Rules, strictest
+from edgecascade.records import Message, Privacy, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What may be sent.
+
+    messages  with placeholders where needed; () where the question is blocked
+    privacy   the strictest action that applied
+    kinds     that were found, sorted; () where nothing was looked for
+    blocked   which kind keeps the question on the device, and where it stands; None: it may be sent
+    restore   the originals by placeholder, as ``restored`` and ``Restorer`` take them
+    choices, turned   those of the question, likewise
+    """
+
+    messages: tuple[Message, ...]
+    privacy: Privacy
+    kinds: tuple[str, ...] = ()
+    blocked: str | None = None
+    restore: Mapping[str, str] = field(default_factory=dict, repr=False)
+    choices: tuple[str, ...] = ()
+    turned: tuple[Message, ...] = ()
+
+
+def clear(question: Question, rules: Rules) -> Cleared:
+    """Return what may be sent of a question, by its own ``privacy`` and by the rules; the strictest wins.
+
+    >>> clear(Question.of("Write to ada@example.org."), Rules()).messages[0].content
+    'Write to [EMAIL_1].'
+    """
+    # 1. A question that stays here is not even looked at.
+    wanted = question.privacy or rules.default
+    if wanted == "never":
+        return Cleared((), "never", blocked="the question itself may not leave the device")
+
+    # 2. What is in it, and what may be done with that.
+    parts = tuple(dict.fromkeys(_parts(question)))
+    found = {part.text: findings(part.text, rules) for part in parts}
+    kinds = tuple(sorted({finding.kind for each in found.values() for finding in each}))
+    actions = {kind: strictest(wanted, rules.kinds.get(kind)) for kind in kinds}
+    applied = strictest(wanted, *actions.values())
+
+    # 3. Blocked, or hidden.
+    hidden = {text: [each for each in some if actions[each.kind] != "allow"] for text, some in found.items()}
+    if blocked := _blocked(parts, hidden, actions):
+        return Cleared((), applied, kinds, blocked)
+    placeholders = _Placeholders(hidden)
+    messages = tuple(placeholders.message(message) for message in question.messages)
+    turned = tuple(placeholders.message(message) for message in question.turned)
+    choices = tuple(placeholders.redacted(choice) for choice in question.choices)
+    return Cleared(messages, applied, kinds, restore=placeholders.restore, choices=choices, turned=turned)
+
+
+def cleared_question(question: Question, cleared: Cleared) -> Question:
+    """Return the question as it may be sent; raises QuestionError where it may not."""
+    if cleared.blocked is not None:
+        raise QuestionError(f"this question may not be sent: {cleared.blocked}; let the device answer it")
+    return replace(question, messages=cleared.messages, choices=cleared.choices, turned=cleared.turned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One text of a question; ``fixed``: a placeholder in it would change what it does."""
+
+    where: str
+    text: str
+    fixed: bool = False
+
+
+def _parts(question: Question) -> Iterator[_Part]:
+    """Yield every text that would be sent, in order."""
+    for message in (*question.messages, *question.turned):
+        yield _Part(f"a message of the {message.role}", message.content)
+        yield from (_Part("the arguments of a tool call", call.arguments) for call in message.tool_calls)
+    yield from (_Part("a choice", choice) for choice in question.choices)
+    for tool in question.tools:
+        yield from (_Part("a tool", text, fixed=True) for text in (tool.name, tool.description, tool.parameters))
+    yield from (_Part("a stop string", stop, fixed=True) for stop in question.sampling.stop)
+    yield _Part("the schema", question.schema or "", fixed=True)
+    yield _Part("the grammar", question.sampling.grammar or "", fixed=True)
+
+
+def _blocked(
+    parts: tuple[_Part, ...], hidden: Mapping[str, list[Finding]], actions: Mapping[str, Privacy]
+) -> str | None:
+    """Return why nothing may be sent, without a word of what was found; None where it may."""
+    originals = {finding.text: finding.kind for each in hidden.values() for finding in each}
+    for part in parts:
+        for finding in hidden[part.text]:
+            if actions[finding.kind] == "never":
+                return f"{finding.kind} in {part.where}, which the rules never let leave the device"
+        if part.fixed and (kinds := sorted({kind for text, kind in originals.items() if text in part.text})):
+            return f"{kinds[0]} in {part.where}, where no placeholder can stand"
+    return None
+
+
+class _Placeholders:
+    """Hides originals, the same one always behind the same placeholder, and never behind a word of the question."""
+
+    def __init__(self, hidden: Mapping[str, list[Finding]]) -> None:
+        self._hidden = hidden
+        self._kinds = {finding.text: finding.kind for each in hidden.values() for finding in each}
+        self._taken = "\n".join(hidden).lower() if self._kinds else ""
+        self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
+        self._given: dict[str, str] = {}
+
+    @property
+    def restore(self) -> Mapping[str, str]:
+        return MappingProxyType({placeholder: original for original, placeholder in self._given.items()})
+
+    def message(self, message: Message) -> Message:
+        calls = tuple(replace(call, arguments=self.redacted(call.arguments)) for call in message.tool_calls)
+        return replace(message, content=self.redacted(message.content), tool_calls=calls)
+
+    def redacted(self, text: str) -> str:
+        """Return the text with placeholders for what was found in it, and for what was found anywhere else."""
+        spans = [(each.start, each.end, each.kind) for each in self._hidden[text]]
+        for original, kind in self._kinds.items():
+            spans += [(start, start + len(original), kind) for start in _places(original, text)]
+        pieces, behind = [], 0
+        for start, end, kind in joined((start, end, (0, end - start, 0), kind) for start, end, kind in spans):
+            pieces += [text[behind:start], self._placeholder(kind, text[start:end])]
+            behind = end
+        return "".join((*pieces, text[behind:]))
+
+    def _placeholder(self, kind: str, original: str) -> str:
+        if original not in self._given:
+            names = (f"{kind}_{number}" for number in self._numbers[kind])
+            self._given[original] = f"[{next(name for name in names if name not in self._taken).upper()}]"
+        return self._given[original]
+
+
+def _places(original: str, text: str) -> Iterator[int]:
+    """Yield where the original begins in the text, overlapping places too."""
+    start = text.find(original)
+    while start >= 0:
+        yield start
+        start = text.find(original, start + 1)
