@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from edgecascade.signals import SIGNALS, signals
 from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, digest_of, read_attempts
 from edgecascade.store.files import sha256_of
 from edgecascade.store.questions import QuestionFile
-from edgecascade.testing import ChatReply, ChatRequest, LoopbackChat
+from edgecascade.testing import LoopbackCloud, fault
 
 if TYPE_CHECKING:
     from edgecascade.llama.engine import Engine
@@ -237,7 +236,7 @@ def test_a_file_without_answers_is_begun_anew(run: Any, whole: Attempts, file: Q
 def test_a_cloud_is_asked_and_graded(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
     """Each question as the device got it; its text, its grade, and whether the device says the same."""
     out = begun(tmp_path / "run.jsonl", whole.header, cloud=MODEL)
-    with LoopbackChat("Paris.", "Bogota.") as server, ChatCloud(CloudSpec(server.base_url, MODEL)) as tier:
+    with LoopbackCloud("Paris.", "Bogota.") as server, ChatCloud(CloudSpec(server.base_url(), MODEL)) as tier:
         run(out, file.questions[:2], cloud=tier, cloud_name=MODEL)
     first, second = read_attempts([out]).rows
 
@@ -253,7 +252,7 @@ def test_a_judge_grades_what_asks_for_one(run: Any, whole: Attempts, file: Quest
     out = begun(tmp_path / "run.jsonl", whole.header, cloud=None)
     with pytest.raises(QuestionFileError, match="2 questions are graded by a judge"):
         run(out, questions)
-    with LoopbackChat("CORRECT", "I cannot say.") as server, ChatCloud(CloudSpec(server.base_url, MODEL)) as judge:
+    with LoopbackCloud("CORRECT", "I cannot say.") as server, ChatCloud(CloudSpec(server.base_url(), MODEL)) as judge:
         run(out, questions, judge=judge)
     first, second = read_attempts([out]).rows
 
@@ -261,29 +260,13 @@ def test_a_judge_grades_what_asks_for_one(run: Any, whole: Attempts, file: Quest
     assert first.draft.text in server.requests[0].body["messages"][0]["content"]
 
 
-class HoldingChat(LoopbackChat):
-    """Leaves the n-th question without an answer until it is released."""
-
-    def __init__(self, text: str, *, hold: int) -> None:
-        super().__init__(text)
-        self.number, self.held, self.released = hold, threading.Event(), threading.Event()
-
-    def take_reply(self, request: ChatRequest) -> ChatReply:
-        """Note the request, and wait if it is the one."""
-        reply = super().take_reply(request)
-        if len(self.requests) == self.number:
-            self.held.set()
-            self.released.wait()
-        return reply
-
-
 def test_a_killed_run_goes_on_where_it_was(
     whole: Attempts, source: Path, home: dict[str, str], engine: "Engine", tmp_path: Path
 ) -> None:
     """Killed in the middle of the fourth question, started again: all rows are there once, as if nothing had been."""
     out = tmp_path / "run.jsonl"
-    with HoldingChat("Paris.", hold=4) as server:
-        spec = f"{server.base_url}#{MODEL}"
+    with LoopbackCloud("Paris.", "Paris.", "Paris.", fault.hangs(text="Paris."), "Paris.") as server:
+        spec = server.spec("openai", MODEL)
         begun(out, whole.header, cloud=spec)
         command = [
             sys.executable, "-m", "edgecascade", "calibrate", "collect", "--questions", str(source), "--out", str(out),
@@ -291,10 +274,9 @@ def test_a_killed_run_goes_on_where_it_was(
             "--context", str(engine.context_length), "--json",
         ]  # fmt: skip
         child = subprocess.Popen(command, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        reached = server.held.wait(120)
+        reached = server.wait_until_held(120)
         child.kill()
         _, errors = child.communicate()
-        server.released.set()
         survived = [row.id for row in read_attempts([out]).rows]
         done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
     found = read_attempts([out])

@@ -1,43 +1,17 @@
-"""Doubles that behave like the real thing: two servers on loopback, and a model file of a few hundred bytes.
-
-``LoopbackFiles`` serves bytes over real sockets, as the Hugging Face hub lays them out, ``LoopbackChat`` answers as an
-OpenAI-compatible cloud does; both misbehave when they are told to. For the tests of this package, and of programs that
-stand on it.
-"""
+"""A file server on loopback that lays files out as the Hugging Face hub does, and misbehaves when it is told to."""
 
 import hashlib
 import json
 import re
-import struct
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import MappingProxyType, TracebackType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from edgecascade.identity import Identity, sampler_of
-from edgecascade.records import Sampling
-
-TINY_IDENTITY = Identity(
-    model="Tiny.Q4_K_M",
-    sha256="a" * 64,
-    family="Tiny 0123456789abcdef",
-    quantisation="Q4_K_M",
-    template="0123456789abcdef",
-    sampler=sampler_of(Sampling()),
-    grammar=False,
-    library="llama-cpp-python 0.3.36",
-    backend="cpu",
-    chunk=64,
-    sequences=8,
-    context=2048,
-    kv_type="f16",
-    flash_attention="auto",
-    use_extra_bufts=True,
-)
-"""Of a model that does not exist, for fitted files and attempts of one's own making."""
+from edgecascade.testing.serving import QuietServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +107,7 @@ class LoopbackFiles:
         self._released.wait()
 
 
-class _Quiet(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is part of the tests."""
-
-
-class _Server(_Quiet):
+class _Server(QuietServer):
     owner: LoopbackFiles
 
 
@@ -224,150 +193,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def gguf_bytes(metadata: Mapping[str, str | int | float | Sequence[str]] | None = None, *, weights: int = 64) -> bytes:
-    """Return a valid GGUF of one F32 tensor: a small llama's header, with ``metadata`` on top, and no sense.
-
-    >>> gguf_bytes()[:4]
-    b'GGUF'
-    """
-    fields: dict[str, str | int | float | Sequence[str]] = {
-        "general.architecture": "llama",
-        "general.name": "Tiny",
-        "general.file_type": 0,
-        "general.license": "mit",
-        "llama.context_length": 128,
-        "llama.embedding_length": 8,
-        "llama.block_count": 2,
-        "tokenizer.ggml.tokens": ("<s>", "</s>", "a"),
-        "tokenizer.ggml.bos_token_id": 0,
-        "tokenizer.ggml.eos_token_id": 1,
-        "tokenizer.chat_template": "{{ messages[0].content }}",
-        **(metadata or {}),
-    }
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(fields))
-    header += b"".join(_packed(key) + _typed(value) for key, value in fields.items())
-    header += _packed("token_embd.weight") + struct.pack("<IQIQ", 1, weights, 0, 0)
-    return header + bytes(-len(header) % 32) + bytes(4 * weights)
-
-
-def _packed(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def _typed(value: str | int | float | Sequence[str]) -> bytes:
-    """Return a value behind the number of its type."""
-    if isinstance(value, str):
-        return struct.pack("<I", 8) + _packed(value)
-    if isinstance(value, int):
-        return struct.pack("<II", 4, value)
-    if isinstance(value, float):
-        return struct.pack("<If", 6, value)
-    return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(_packed, value))
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A question as it came in; header names are in lower case."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatReply:
-    """What a ``LoopbackChat`` says to one question.
-
-    text     the answer                           status   other than 200: ``text`` is the error's message
-    raw      these bytes instead of the JSON      headers  besides the usual ones
-    hang_up  close the line without a word
-    """
-
-    text: str = ""
-    status: int = 200
-    raw: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    hang_up: bool = False
-
-    def body(self) -> bytes:
-        """Return the bytes behind the headers."""
-        if self.raw is not None:
-            return self.raw
-        if self.status != 200:
-            return json.dumps({"error": {"message": self.text}}).encode()
-        message = {"role": "assistant", "content": self.text}
-        return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
-
-
-class LoopbackChat:
-    """An OpenAI-compatible server on 127.0.0.1 with a script: a reply a question, the last one for ever.
-
-    A plain text is a reply with that text.
-
-    >>> with LoopbackChat("Paris.", ChatReply(status=503)) as server:
-    ...     server.base_url.startswith("http://127.0.0.1:")
-    True
-    """
-
-    def __init__(self, *replies: str | ChatReply) -> None:
-        self.requests: list[ChatRequest] = []
-        self._replies = [ChatReply(text=reply) if isinstance(reply, str) else reply for reply in replies]
-        self._guard = threading.Lock()
-        self._server = _ChatServer(("127.0.0.1", 0), _ChatHandler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        """The value for ``OPENAI_BASE_URL``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def take_reply(self, request: ChatRequest) -> ChatReply:
-        """Note the request, and return what is said to it."""
-        with self._guard:
-            self.requests.append(request)
-            return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-
-
-class _ChatServer(_Quiet):
-    owner: LoopbackChat
-
-
-class _ChatHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _ChatServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.server.owner.take_reply(ChatRequest(self.path, headers, body))
-        if reply.hang_up:
-            self.close_connection = True
-            return
-        self.send_response_only(reply.status)
-        given = reply.body()
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(given)),
-            **reply.headers,
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(given)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
