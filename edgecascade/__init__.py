@@ -1,4 +1,4 @@
-"""Answers from a small model on this device, with what the model thought of each token.
+"""Answers from a small model on this device where they can be trusted, and from a cloud where they cannot.
 
 The names below are loaded when they are first used, so that importing the package costs nothing.
 """
@@ -7,21 +7,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgecascade.errors import DeviceError, EdgeCascadeError, InputError
+    from edgecascade.cascade import Cascade
+    from edgecascade.errors import DeviceError, EdgeCascadeError, InputError, NoAnswerError
     from edgecascade.evidence import draft, samples
     from edgecascade.judging import Judge, calibrated
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.local import open_local
     from edgecascade.prompts import choose
-    from edgecascade.records import Draft, Ending, Estimate, Message, Question, Sampling, Token
+    from edgecascade.records import (
+        Answer,
+        Delta,
+        Done,
+        Draft,
+        Ending,
+        Estimate,
+        Handoff,
+        Limits,
+        Message,
+        Question,
+        Sampling,
+        Token,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Cascade": "cascade",
     "DeviceError": "errors",
     "EdgeCascadeError": "errors",
     "InputError": "errors",
+    "NoAnswerError": "errors",
     "draft": "evidence",
     "samples": "evidence",
     "Judge": "judging",
@@ -31,8 +47,13 @@ _HOMES = {
     "Engine": "llama.engine",
     "EngineSettings": "llama.settings",
     "open_local": "local",
+    "Answer": "records",
+    "Delta": "records",
+    "Done": "records",
     "Draft": "records",
     "Ending": "records",
+    "Handoff": "records",
+    "Limits": "records",
     "Message": "records",
     "Question": "records",
     "Sampling": "records",
@@ -40,16 +61,23 @@ _HOMES = {
 }
 
 __all__ = [
+    "Answer",
+    "Cascade",
+    "Delta",
     "DeviceError",
+    "Done",
     "Draft",
     "EdgeCascadeError",
     "Ending",
     "Engine",
     "EngineSettings",
     "Estimate",
+    "Handoff",
     "InputError",
     "Judge",
+    "Limits",
     "Message",
+    "NoAnswerError",
     "Question",
     "Sampling",
     "Token",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecascade.errors import InputError, QuestionError
-from edgecascade.records import Draft, Message, Question, Sampling
+from edgecascade.records import Answer, Message, Question, Sampling
 from edgecascade.store.files import write_whole
 
 SCHEMA = 1
@@ -13,11 +13,11 @@ SCHEMA = 1
 
 @dataclass(slots=True)
 class Conversation:
-    """The turns so far, with the drafts of this session; the system message stands apart, so that it can change."""
+    """The turns so far, with the answers of this session; the system message stands apart, so that it can change."""
 
     system: str | None = None
     turns: list[Message] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def question(self, text: str, sampling: Sampling) -> Question:
         """Return the next question, everything said before it included."""
@@ -26,15 +26,15 @@ class Conversation:
         first = [Message("system", self.system)] if self.system else []
         return Question((*first, *self.turns, Message("user", text)), sampling)
 
-    def add(self, text: str, draft: Draft) -> None:
+    def add(self, text: str, answer: Answer) -> None:
         """Take up a question and its answer."""
-        self.turns += [Message("user", text), Message("assistant", draft.text)]
-        self.drafts.append(draft)
+        self.turns += [Message("user", text), Message("assistant", answer.text)]
+        self.answers.append(answer)
 
     def reset(self) -> None:
         """Forget the turns; the system message stays."""
         self.turns.clear()
-        self.drafts.clear()
+        self.answers.clear()
 
     def save(self, path: Path) -> None:
         """Write the conversation as JSON."""

@@ -41,7 +41,8 @@ class Fitted:
 
     def gated(self, epsilon: float | None = None) -> bool:
         """Return whether there are gates, and something is promised of the answers that pass them."""
-        return bool(self.file.gates) and self.certificate(epsilon, gated=True).feasible
+        certificate = self.certificate(epsilon, gated=True)
+        return bool(self.file.gates) and certificate.epsilon in self._composed and certificate.feasible
 
     def certificate(self, epsilon: float | None = None, *, gated: bool = False) -> Certificate:
         """Return the certificate of a risk on the ladder, the file's own unless named; FittedFileError for another.

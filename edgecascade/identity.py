@@ -6,6 +6,8 @@ The promise holds for one model file with one prompt template and one way of cho
     another quantisation, of weights      stale: ranking survives, the operating point does not; an intercept refit with
     or of the key-value cache             30 or more labelled questions is needed before any promise
     another build, backend or batch       fresh, and watched: single tokens differ, the distribution hardly does
+    a server that does not say which      stale: another file may stand behind the same name
+    file it runs
 """
 
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ NAMES = {
     "sampler": "another sampler",
     "grammar": "another use of grammars",
 }
+UNTOLD = "-untold"
+"""How the ``sha256`` ends of a server that names its model, but does not tell its file from others."""
 UNQUANTISED = frozenset({"f16", "f32"})
 WATCHED = (
     "library",
@@ -43,7 +47,7 @@ class Identity:
     """The model and the way it is run.
 
     model            for people: "SmolLM2-135M-Instruct.Q4_1"
-    sha256           of the weights' file
+    sha256           of the weights' file; of a server's description of it
     family           what all quantisations of one model share: architecture, shape, vocabulary, name
     quantisation     "Q4_K_M"
     template         sha256 of the chat template's source, 16 digits
@@ -67,6 +71,11 @@ class Identity:
     kv_type: str
     flash_attention: str
     use_extra_bufts: bool
+
+    @property
+    def told(self) -> bool:
+        """Whether it is known which file the weights are."""
+        return not self.sha256.endswith(UNTOLD)
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain values."""
@@ -108,6 +117,8 @@ def verdict(fitted: Identity, here: Identity) -> Verdict:
             f"another quantisation: found {here.quantisation}, fitted for {fitted.quantisation}; "
             "refit with 30 or more labelled questions (`edgecascade calibrate refit`)",
         )
+    if not here.told:
+        return Verdict("stale", f"the server does not say which file it runs, only its name {here.model!r}")
     if here.kv_type != fitted.kv_type and {here.kv_type, fitted.kv_type} - UNQUANTISED:
         return Verdict(
             "stale",

@@ -77,11 +77,15 @@ class Judge:
         threshold = self.certificate.threshold + self.watch.stricter
         return Estimate(p, threshold, self.certificate.sentence(file.created), calibration)
 
+    def stopped(self, question: Question) -> None:
+        """Let the monitors see that a gate stopped the answer to a question."""
+        if self.identity.state == "fresh" and _system_of(question) == self.system:
+            self.watch.stopped()
+
 
 def like_those_certified(question: Question, draft: Draft, file: FittedFile, identity: Verdict) -> Verdict:
     """Return the verdict for one answer: stale where it was asked, or ended, as none that was certified."""
-    first = question.messages[0]
-    system = first.content if first.role == "system" else None
+    system = _system_of(question)
     if identity.state != "fresh":
         return identity
     if system != file.system:
@@ -96,6 +100,11 @@ def like_those_certified(question: Question, draft: Draft, file: FittedFile, ide
             f"longer than any answer that was certified: found {len(draft.tokens)} tokens, at most {file.longest}",
         )
     return identity
+
+
+def _system_of(question: Question) -> str | None:
+    first = question.messages[0]
+    return first.content if first.role == "system" else None
 
 
 def _cut(system: str | None) -> str:
@@ -140,5 +149,17 @@ def judge_of(
 ) -> Judge | None:
     """Return the same for an engine whose file's sha256 is known; None where there is no fitted file."""
     here = identity_of(engine, sampling, sha256=sha256)
+    return judge_for(here, folders, explicit=explicit, epsilon=epsilon, gated=gated)
+
+
+def judge_for(
+    here: Identity,
+    folders: Folders,
+    *,
+    explicit: Path | None = None,
+    epsilon: float | None = None,
+    gated: bool = False,
+) -> Judge | None:
+    """Return what judges the drafts of whatever has this identity; None where there is no fitted file."""
     fitted = find_fitted(here, folders, explicit=explicit)
     return Judge(fitted, here, folders, epsilon=epsilon, gated=gated) if fitted else None

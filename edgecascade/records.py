@@ -405,7 +405,11 @@ class GateOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a tier gave no answer, or only a part of one; ``code`` as in ``CloudError.code``, or "device"."""
+    """Why a tier gave no answer, or only a part of one.
+
+    code  as in ``CloudError.code``; "budget", "blocked"; on the device "context", "input", "device"; "hedged": the
+          cloud was asked at the same time, and was faster
+    """
 
     code: str
     detail: str
@@ -539,23 +543,57 @@ class Answer:
             ]
         return record
 
-    def line(self) -> str:
-        """Return the one line under an answer."""
-        if self.mean_token_probability is None:
-            return f"{self.tier} · {self.model} · no answer was written"
-        sure = (
-            f"mean token probability {self.mean_token_probability:.2f} (not calibrated)"
-            if self.p_correct is None
-            else f"p_correct {self.p_correct:.2f}"
-        )
-        if self.threshold is not None and self.p_correct is not None:
-            digits = 2 if f"{self.p_correct:.2f}" != f"{self.threshold:.2f}" else 6
-            kept = "kept, from" if self.kept else "not kept, below"
-            sure = f"p_correct {self.p_correct:.{digits}f} ({kept} {self.threshold:.{digits}f})"
-        parts = [self.tier, self.model, sure, f"{self.timings.decode_tps:.0f} tokens/s"]
+    def line(self, *, hint: bool = True) -> str:
+        """Return the one line under an answer; ``hint``: without a cloud, how one is set up."""
+        sure = [self._why()] if self.tier == "cloud" else [self._sure(), f"{self.timings.decode_tps:.0f} tokens/s"]
+        if self.tier == "cloud" and self.text:
+            sure += [f"{self.timings.total_s:.1f} s", dollars(self.usd)]
+        if self.tier == "local" and self.mean_token_probability is None:
+            sure = ["no answer was written"]
+        parts = [self.tier, self.model, *sure]
         if "agreement" in self.signals:
             parts.append(f"{self.signals['agreement']:.0%} of {len(self.samples)} samples agree")
+        if self.tier == "local" and (remark := self._not_asked(hint=hint)):
+            parts.append(remark)
         return " · ".join(parts)
+
+    def _sure(self) -> str:
+        """Return how sure the device is of its answer."""
+        if self.p_correct is None:
+            return f"mean token probability {self.mean_token_probability or 0:.2f} (not calibrated)"
+        if self.threshold is None:
+            return f"p_correct {self.p_correct:.2f}"
+        digits = 2 if f"{self.p_correct:.2f}" != f"{self.threshold:.2f}" else 6
+        kept = "kept, from" if self.kept else "not kept, below"
+        return f"p_correct {self.p_correct:.{digits}f} ({kept} {self.threshold:.{digits}f})"
+
+    def _why(self) -> str:
+        """Return why the answer is the cloud's."""
+        if self.queued:
+            return f"queued, asked again later: {self.reason}"
+        return self.reason if self.code in ("mode", "cancelled", "deadline") else f"escalated: {self.reason}"
+
+    def _not_asked(self, *, hint: bool) -> str | None:
+        """Return why no cloud was asked for what the device does not keep; None where that is as it should be."""
+        if self.code in ("kept", "mode", "cancelled"):
+            return None
+        why = self.reason.removeprefix("the device's answer, ").removeprefix("though not ").removeprefix("kept: ")
+        if why == "no cloud is set up":
+            setting_up = "a cloud would be asked; none is set up (--cloud openai:MODEL, or edgecascade config init)"
+            return setting_up if hint else None
+        why = why.partition("; ")[0]  # what to do about it stands in the story that `explain` tells
+        return f"{self.code.replace('_', ' ')}: {why}{', queued to be asked again' if self.queued else ''}"
+
+
+def dollars(usd: float | None) -> str:
+    """Return dollars with as many digits as a small sum needs.
+
+    >>> dollars(0.0000123), dollars(12.5), dollars(0.0), dollars(None)
+    ('$0.000012', '$12.50', '$0', 'price unknown')
+    """
+    if not usd:
+        return "price unknown" if usd is None else "$0"
+    return f"${usd:.{max(2, 1 - math.floor(math.log10(usd)))}f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ looser than the certified one. The state is a few hundred bytes, whatever was se
 
 import json
 import math
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgecascade.errors import DownloadError, FittedFileError
+from edgecascade.errors import AttemptsError, DownloadError, FittedFileError
 from edgecascade.fitted import Fitted
 from edgecascade.identity import Verdict
 from edgecascade.monitor.adaptive import AdaptiveThreshold
@@ -46,8 +48,14 @@ class State:
         }
 
 
+Change = Callable[[State], State]
+
+
 class Watch:
-    """The monitors of one promise for this user; several processes may share them."""
+    """The monitors of one promise for this user; several threads and processes may share them.
+
+    ``write_every``: so many answers' estimates are written down together; a kill loses fewer.
+    """
 
     def __init__(self, fitted: Fitted, folders: Folders, *, epsilon: float | None = None, gated: bool = False) -> None:
         """Take up where the last process stopped; a damaged memory is begun anew.
@@ -58,18 +66,28 @@ class Watch:
         self.fitted = fitted
         self.certificate = fitted.certificate(epsilon, gated=gated)
         self.reference = Reference.from_json(fitted.file.reference)
+        self._least = self.certificate.threshold if gated else -math.inf
+        if gated:
+            with suppress(AttemptsError):  # of a file that holds too few: all its bins are watched
+                self.reference = Reference.above(fitted.file.held_out.p, self._least)
         behind = "-gated" if gated else ""
         self.path = folders.state / "monitor" / f"{fitted.file.id}-{self.certificate.epsilon:g}{behind}.json"
-        self.state = self._read()
+        self._guard = threading.Lock()
+        self._unwritten: list[Change] = []
+        self._written = self.state = self._read()
+        self.write_every = 1
 
     def saw(self, p_correct: float) -> None:
-        """Take note of one more answer's estimate, 0 to 1."""
-        self._change(lambda state: replace(state, drift=state.drift.update(p_correct, self.reference)))
+        """Take note of one more answer's estimate, 0 to 1; behind gates, all below the threshold are one.
+
+        Gates stop the least sure answers first: told apart down there, their own work would look like drift.
+        """
+        seen = p_correct if p_correct >= self._least else -math.inf
+        self._change(lambda state: replace(state, drift=state.drift.update(seen, self.reference)), now=False)
 
     def stopped(self) -> None:
         """Take note of one more answer that a gate stopped: its estimate would be below the threshold."""
-        limit = self.certificate.threshold
-        self._change(lambda state: replace(state, drift=state.drift.update_below(limit, self.reference)))
+        self.saw(-math.inf)
 
     def audited(self, *, kept: bool, loss: float | None, probability: float) -> None:
         """Take note of one more question, drawn for an audit or not.
@@ -89,7 +107,13 @@ class Watch:
             audit = state.audit if found is None else state.audit.update(found)
             return replace(state, audit=audit, threshold=state.threshold.update(found, probability))
 
-        self._change(change)
+        self._change(change, now=True)
+
+    def flush(self) -> None:
+        """Write down what was seen since the last time."""
+        with self._guard:
+            if self._unwritten:
+                self._write()
 
     def verdict(self, holds: Verdict) -> Verdict:
         """Return what is left of a verdict on the identity, given what was seen since."""
@@ -129,11 +153,20 @@ class Watch:
             AdaptiveThreshold.of(self.certificate.threshold, epsilon),
         )
 
-    def _change(self, change: Callable[[State], State]) -> None:
-        """Change what is remembered, here and on disk; where nothing can be written, this process alone remembers."""
-        try:
-            with locked(self.path.with_name(f".{self.path.name}.lock")):
-                self.state = change(self._read() if self.path.exists() else self.state)
-                write_whole(self.path, json.dumps(self.state.as_json()) + "\n", durable=False)
-        except (OSError, DownloadError):
+    def _change(self, change: Change, *, now: bool) -> None:
+        """Change what is remembered here; write it down ``now``, or when ``write_every`` changes have come together."""
+        with self._guard:
             self.state = change(self.state)
+            self._unwritten.append(change)
+            if now or len(self._unwritten) >= self.write_every:
+                self._write()
+
+    def _write(self) -> None:
+        """Add our changes to what is on disk; where nothing can be written, this process alone remembers."""
+        with suppress(OSError, DownloadError), locked(self.path.with_name(f".{self.path.name}.lock")):
+            state = self._read() if self.path.exists() else self._written
+            for change in self._unwritten:
+                state = change(state)
+            write_whole(self.path, json.dumps(state.as_json()) + "\n", durable=False)
+            self._written = self.state = state
+        self._unwritten.clear()

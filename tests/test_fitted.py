@@ -20,7 +20,15 @@ from edgecascade.monitor.psi import Reference
 from edgecascade.prompts import choose
 from edgecascade.records import Draft, Estimate, HiddenStates, Question, Timings, Token, Usage
 from edgecascade.signals import signals
-from edgecascade.store.fitted_files import FittedFile, HeadPart, HeldOut, onnx_beside, user_fitted, write_fitted
+from edgecascade.store.fitted_files import (
+    FittedFile,
+    GatePart,
+    HeadPart,
+    HeldOut,
+    onnx_beside,
+    user_fitted,
+    write_fitted,
+)
 from edgecascade.store.paths import Folders, shipped
 from edgecascade.testing import TINY_IDENTITY as IDENTITY
 
@@ -299,6 +307,59 @@ def test_infeasible_is_an_estimate_that_keeps_nothing(path: Path, folders: Folde
     assert estimate.p_correct and estimate.threshold is estimate.promise is None
     assert not judge(ASKED, draft(0.0)).kept
     assert estimate.calibration and estimate.calibration.reason == "nothing certified: 500 questions are too few"
+
+
+# With gates
+
+
+def gate_part() -> GatePart:
+    """A gate that stops what begins unsure."""
+    return GatePart(
+        at=2, signals=("mean_logprob",), weights=(1.0,), intercept=0.0, stop_below=-1.0,
+        stops=0.3, tokens_saved=0.2, false_alarms=(0.01, 0.0, 0.03),
+    )  # fmt: skip
+
+
+def gated_file(path: Path, composed: dict[float, float]) -> Path:
+    """A file with a gate, and certificates of what passes it."""
+    return written(path, gates=(gate_part(),), composed=tuple(certificate(*rung) for rung in composed.items()))
+
+
+@pytest.mark.parametrize(
+    ("composed", "epsilon", "gated"),
+    [({0.05: 0.7}, None, True), ({0.05: 0.7}, 0.1, False), ({0.05: math.inf}, None, False), ({}, None, False)],
+)
+def test_gates_are_used_where_something_is_promised_behind_them(
+    tmp_path: Path, folders: Folders, composed: dict[float, float], epsilon: float | None, gated: bool
+) -> None:
+    """Elsewhere the promise, and the threshold, is that of the complete answer alone."""
+    fitted = Fitted(gated_file(tmp_path / "gated.json", composed))
+    judge = Judge(fitted, IDENTITY, folders, epsilon=epsilon, gated=True)
+
+    assert fitted.gated(epsilon) is judge.gated is gated
+    assert judge.certificate.threshold == (0.7 if gated else {None: 0.6, 0.1: 0.3}[epsilon])
+
+
+def test_without_gates_none_are_used(path: Path, folders: Folders) -> None:
+    """And nobody uses gates who did not ask for them."""
+    asked, unasked = Judge(Fitted(path), IDENTITY, folders, gated=True), Judge(Fitted(path), IDENTITY, folders)
+
+    assert not asked.gated and not unasked.gated
+    assert asked.certificate == unasked.certificate
+
+
+def test_the_monitors_see_what_a_gate_stopped(tmp_path: Path, folders: Folders) -> None:
+    """Of questions like those certified only: not of another system message, nor of an engine that is not fitted."""
+    fitted = Fitted(gated_file(tmp_path / "gated.json", {0.05: 0.7}))
+    judge, other = (
+        Judge(fitted, replace(IDENTITY, **changes), folders, gated=True) for changes in ({}, OTHER_QUANTISATION)
+    )
+    judge.stopped(Question.of("What is it?", system="Answer as a pirate."))
+    other.stopped(ASKED)
+    before = judge.watch.state.drift.count
+    judge.stopped(ASKED)
+
+    assert (before, judge.watch.state.drift.count) == (0.0, pytest.approx(1.0))
 
 
 # Which file is taken

@@ -13,10 +13,15 @@ PACKAGE = Path(edgecascade.__file__).parent
 
 VALUES = {"errors", "records", "labelled", "numerics"}
 JUDGEMENT = {
-    "signals", "calibrators", "guarantees", "monitor", "grading", "metrics", "prompts", "identity", "fingerprint",
+    "signals", "calibrators", "guarantees", "policies", "privacy", "monitor", "grading", "metrics", "prompts",
+    "identity", "fingerprint",
 }  # fmt: skip
 BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
-JOBS = {"evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "judging", "calibrate"}
+JOBS = {
+    "evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "judging", "calibrate",
+    "gating", "running", "hedging", "screen", "booking", "calling", "asking", "recording", "afterwards", "waiting",
+    "background", "tiers", "cascade", "assembling", "explaining",
+}  # fmt: skip
 FACES = {"cli"}
 APART = {"testing", "__init__", "__main__"}
 
@@ -31,6 +36,13 @@ OWNERS = {
     "sklearn": {"calibrate"},
     "skl2onnx": {"calibrate"},
     "matplotlib": {"calibrate"},
+    "stamina": {"cloud"},
+    "phonenumbers": {"privacy"},
+    "stdnum": {"privacy"},
+    "sqlite3": {"store"},
+    "keyring": {"store"},
+    "tomlkit": {"store"},
+    "pyarrow": {"store"},
     "rich": {"cli"},
     "click": {"cli"},
 }

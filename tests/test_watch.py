@@ -21,9 +21,15 @@ def fitted() -> Fitted:
 
 
 @pytest.fixture
-def watch(fitted: Fitted, tmp_path: Path) -> Watch:
+def folders(tmp_path: Path) -> Folders:
+    """A user without anything."""
+    return Folders(tmp_path, tmp_path, tmp_path, tmp_path / "state")
+
+
+@pytest.fixture
+def watch(fitted: Fitted, folders: Folders) -> Watch:
     """Its monitors, new."""
-    return Watch(fitted, Folders(tmp_path, tmp_path, tmp_path, tmp_path / "state"))
+    return Watch(fitted, folders)
 
 
 def test_estimates_like_those_of_the_fit_are_no_drift(watch: Watch, fitted: Fitted) -> None:
@@ -97,6 +103,53 @@ def test_the_next_process_goes_on(watch: Watch, fitted: Fitted) -> None:
     assert watch.state.drift.weights != again.state.drift.weights
     assert 80 < again.state.drift.count < watch.state.drift.count
     assert watch.path.stat().st_size < size + 100
+
+
+def gates_at_work(fitted: Fitted, watch: Watch, *, rounds: int = 1) -> list[Verdict]:
+    """What the monitors say while the gates stop the least sure two fifths of the calibration's own questions."""
+    estimates = fitted.file.held_out.p[::4] * rounds
+    limit = sorted(estimates)[len(estimates) * 2 // 5]
+    said = []
+    for p in estimates:
+        if p < limit:
+            watch.stopped()
+        else:
+            watch.saw(p)
+        said.append(watch.verdict(FRESH))
+    return said
+
+
+def test_gates_that_do_their_work_are_no_drift(fitted: Fitted, folders: Folders) -> None:
+    """Answers that they stop are questions like those of the fit."""
+    watch = Watch(fitted, folders, gated=True)
+    said = gates_at_work(fitted, watch)
+
+    assert said == [FRESH] * len(said)
+    assert 400 < watch.state.drift.count < len(said)
+
+
+def test_gates_that_stop_everything_withdraw_the_promise(fitted: Fitted, folders: Folders) -> None:
+    """Such are other questions than those of the fit; so are those of which nearly all pass and are kept."""
+    stopping, passing = Watch(fitted, folders, gated=True), Watch(fitted, folders, epsilon=0.4, gated=True)
+    for _ in range(300):
+        stopping.stopped()
+    stopped = stopping.verdict(FRESH)
+    for _ in range(600):
+        passing.saw(0.99)
+
+    assert stopped.state == "stale" and "drift" in stopped.reason
+    assert passing.verdict(FRESH).state == "stale"
+
+
+def test_with_and_without_gates_are_watched_apart(fitted: Fitted, folders: Folders) -> None:
+    """Two promises, two memories; each goes on in the next process."""
+    gated, plain = Watch(fitted, folders, gated=True), Watch(fitted, folders)
+    gated.stopped()
+    again = Watch(fitted, folders, gated=True)
+
+    assert gated.path != plain.path and not plain.path.exists()
+    assert again.state == gated.state and again.state.drift.count == pytest.approx(1)
+    assert again.certificate.threshold > plain.certificate.threshold
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{}", '{"drift": {"weights": [1], "squares": 1, "memory": 10}}'])

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgecascade import evidence
 from edgecascade.calibrate.collect import first_token
 from edgecascade.fingerprint import LARGEST, difference
 from edgecascade.fitted import Fitted
 from edgecascade.identity import Identity, State, Verdict, verdict
-from edgecascade.llama.engine import Engine
 from edgecascade.monitor.psi import drift_verdict, psi, worth
 from edgecascade.watch import Watch
 
@@ -40,9 +40,14 @@ class Check:
 
 
 def check(
-    fitted: Fitted, engine: Engine, here: Identity, watch: Watch, *, say: Callable[[int], None] = lambda done: None
+    fitted: Fitted,
+    engine: evidence.Tier,
+    here: Identity,
+    watch: Watch,
+    *,
+    say: Callable[[int], None] = lambda done: None,
 ) -> Check:
-    """Return whether the file holds for this engine; ``say`` is told how many of the fixed prompts were asked."""
+    """Return whether the file holds for an engine or a server; ``say`` is told how many fixed prompts were asked."""
     identity = verdict(fitted.file.identity, here)
     apart = None
     if identity.state != "refused":

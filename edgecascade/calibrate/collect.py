@@ -15,9 +15,9 @@ from edgecascade.fingerprint import ALTERNATIVES, FirstToken, fingerprint
 from edgecascade.grading import JUDGE, agrees, grade, judge_question, verdict_of
 from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.llama.engine import Engine
-from edgecascade.local import identity_of
 from edgecascade.prompts import asked
 from edgecascade.records import Question, Sampling, Token
+from edgecascade.served import NO_LOGPROBS, ServedTier, identity_here
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, AttemptsLog, Header, digest_of, header_of
 from edgecascade.store.questions import QuestionFile, read_questions
@@ -128,17 +128,20 @@ def check_judge(questions: Iterable[LabelledQuestion], judge: CloudTier | None) 
         )
 
 
-def first_token(engine: Engine) -> FirstToken:
-    """Return what asks an engine for the first token of its answer."""
+def first_token(engine: evidence.Tier) -> FirstToken:
+    """Return what asks for the first token of an answer; AttemptsError where its alternatives are not told."""
 
     def ask(question: Question) -> Token:
-        return evidence.draft(engine, question, alternatives=ALTERNATIVES).tokens[0]
+        tokens = evidence.draft(engine, question, alternatives=ALTERNATIVES).tokens
+        if not tokens or not tokens[0].alternatives:
+            raise AttemptsError(f"nothing to calibrate: {NO_LOGPROBS}")
+        return tokens[0]
 
     return ask
 
 
 def collect(
-    engine: Engine,
+    engine: Engine | ServedTier,
     questions: Sequence[LabelledQuestion],
     out: Path,
     *,
@@ -157,7 +160,7 @@ def collect(
 ) -> Progress:
     """Answer and grade every question that ``out`` does not hold yet; return how it went.
 
-    sha256  of the model's file                  source  digest of the question file
+    sha256  of an engine's model file            source  digest of the question file
     cloud   a tier that is asked, or the name of a recorded column
     judge   a tier that grades the questions whose metric is "judge"
 
@@ -171,7 +174,7 @@ def collect(
     check_judge(questions, judge)
     begun = header_of(out)
     header = Header(
-        identity=identity_of(engine, Sampling(), sha256=sha256),
+        identity=identity_here(engine, Sampling(), sha256=sha256),
         questions=source,
         system=system,
         cloud=cloud_name,
@@ -207,7 +210,7 @@ def collect(
 
 
 def attempt_of(
-    engine: Engine,
+    engine: evidence.Tier,
     question: LabelledQuestion,
     put: Question,
     *,
@@ -217,6 +220,8 @@ def attempt_of(
 ) -> Attempt:
     """Return the device's graded answer to one question, with the cloud's side where there is one."""
     draft = evidence.draft(engine, put, hidden=True)
+    if draft.text and not draft.tokens:
+        raise AttemptsError(f"question {question.id!r} cannot be calibrated on: {NO_LOGPROBS}")
     if not draft.tokens:
         raise AttemptsError(f"question {question.id!r} was answered with nothing at all; leave it out")
     theirs = tier.answer(put) if tier else None

@@ -3,19 +3,31 @@
 import signal
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import as_text, engine_options, sampling_of, sampling_options, settings_of
+from edgecascade.cli.options import (
+    as_text,
+    cascade_options,
+    engine_options,
+    flags_of,
+    sampling_of,
+    sampling_options,
+    settings_of,
+)
+from edgecascade.cli.showing import Showing
+from edgecascade.records import Done
 
 if TYPE_CHECKING:
-    from edgecascade.records import Answer, Draft
+    from edgecascade.cascade import Cascade
+    from edgecascade.records import Answer, Question, Sampling
+    from edgecascade.waiting import LateAnswer
 
 SAMPLES_TEMPERATURE = 0.7
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -27,11 +39,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
 @click.option("--schema", type=FILE, help="Answer in this JSON schema.")
 @click.option("--choice", "choices", multiple=True, metavar="TEXT", help="Choose among these; repeat for each.")
-@click.option("--fitted", type=FILE, help="Fitted file for p_correct. [default: the user's own, else a shipped one]")
-@click.option("--epsilon", type=float, help="Promise at this risk, one of the fitted file's ladder. [default: its own]")
 @click.option("--samples", type=click.IntRange(1, 64), metavar="K", help="Also write K samples, and how many agree.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole record as JSON.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@cascade_options
 @sampling_options
 @engine_options
 def ask(
@@ -40,55 +51,71 @@ def ask(
     system: str | None,
     schema: Path | None,
     choices: tuple[str, ...],
-    fitted: Path | None,
-    epsilon: float | None,
     samples: int | None,
     as_json: bool,
     no_stream: bool,
+    cascade: dict[str, Any],
     sampling: dict[str, Any],
     engine: dict[str, Any],
 ) -> None:
-    """Answer QUESTION (or standard input) with the model on this device.
+    """Answer QUESTION (or standard input) with the model on this device, or with a cloud where it is not sure.
 
-    The answer goes to standard output; the line under it - tier, p_correct, speed - to standard error, with the promise
-    that a calibration makes. Without one, the mean token probability stands there, which promises nothing.
+    The answer goes to standard output; the line under it - tier, p_correct, speed or cost - to standard error, with the
+    promise that a calibration makes. Without one, the mean token probability stands there, which promises nothing.
     """
-    from edgecascade import evidence
-    from edgecascade.cli.opening import open_model
-    from edgecascade.errors import FittedFileError
+    from edgecascade.cli.opening import open_cascade, settings_with
     from edgecascade.prompts import question_of
-    from edgecascade.records import Question
 
+    # 1. What is asked; refused before a model is fetched or loaded.
     question = _standard_input() if question in (None, "-") else as_text(question or "")
     system = as_text(system) if system else system
-    grammar = _grammar(schema) if schema else None
-    chosen = sampling_of(sampling, grammar=grammar)
-    settings = settings_of(engine, sequences=max(samples or 1, 8))
-    question_of(question, choices, sampling=chosen)  # refused before a model is fetched or loaded
-    with open_model(model, settings) as opened, interruptible() as cancel:
-        asked = question_of(question, choices, system=opened.system if system is None else system, sampling=chosen)
-        judge = opened.judge(chosen, fitted, epsilon=epsilon)
-        if judge is None and epsilon is not None:
-            raise FittedFileError(
-                f"no promise at {epsilon:g} for {opened.name}: found no fitted file, wanted one; "
-                "run `edgecascade calibrate`"
-            )
+    chosen, shape = sampling_of(sampling), _schema(schema) if schema else None
+    asked = question_of(question, choices, system=system, sampling=chosen)
+
+    # 2. Who answers.
+    settings = settings_with(flags_of(model, cascade), on_terminal={})
+    sequences = max(samples or 1, settings.policy.samples, 8)
+    late: list[LateAnswer] = []
+    with (
+        open_cascade(settings, settings_of(engine, sequences=sequences), on_late=late.append) as opened,
+        interruptible() as cancel,
+    ):
+        if system is None:
+            asked = question_of(question, choices, system=opened.system, sampling=chosen)
+        asked = replace(asked, schema=shape)
+        _check_promise(opened, asked, cascade.get("epsilon"))
+
+        # 3. The answer, and what it is worth.
         streaming = not (as_json or no_stream)
-        draft = evidence.draft(
-            opened.engine,
-            asked,
-            show=lambda token: _show(token.text, streaming),
-            hidden=judge is not None and judge.wants_hidden,
-            cancel=cancel,
-        )
-        drafts: tuple[Draft, ...] = ()
-        if samples and not cancel.is_set():
-            warm = sampling_of(sampling, grammar=grammar, temperature=SAMPLES_TEMPERATURE)
-            drafts = evidence.samples(opened.engine, Question(asked.messages, warm), samples, cancel=cancel)
-        answer = evidence.answer_of(asked, draft, model=opened.name, id=uuid.uuid4().hex, samples=drafts, judge=judge)
+        clouds = {tier.name for tier in opened.setup.clouds}
+        showing = Showing(clouds, streaming=streaming, telling=not as_json)
+        answer = follow(opened, asked, showing, cancel)
+        if samples and answer.tier == "local" and not cancel.is_set():
+            warm = sampling_of(sampling, temperature=SAMPLES_TEMPERATURE)
+            answer = _with_samples(opened, asked, answer, samples, warm, cancel)
         _print(answer, as_json=as_json, streamed=streaming)
-        if cancel.is_set():
+        if cancel.is_set() and answer.code != "deadline":  # which ends an answer by the same event
             raise KeyboardInterrupt
+        if opened.queue and settings.queue and not answer.queued:
+            opened.queue.catch_up()
+    say_late(late)
+
+
+def follow(cascade: "Cascade", question: "Question", showing: Showing, cancel: threading.Event) -> "Answer":
+    """Show an answer while it is written, and return it."""
+    with showing:
+        for event in cascade.stream(question, cancel=cancel):
+            if isinstance(event, Done):
+                return event.answer
+            showing.take(event)
+    raise AssertionError("a stream ends with its answer")
+
+
+def say_late(late: "list[LateAnswer]") -> None:
+    """Print the answers to questions that had to wait, each once."""
+    while late:
+        answer = late.pop(0)
+        click.echo(f"late answer to {answer.answer_id[:12]}, by {answer.model}: {answer.text}", err=True)
 
 
 @contextmanager
@@ -117,20 +144,41 @@ def _standard_input() -> str:
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
-def _grammar(schema: Path) -> str:
+def _schema(path: Path) -> str:
+    """Return the text of a JSON schema that can be followed; SchemaError of any other file."""
     from edgecascade.errors import SchemaError
     from edgecascade.llama.sampling import grammar_of_schema
 
     try:
-        return grammar_of_schema(schema.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise SchemaError(f"{schema} is not UTF-8 text: {error}; wanted a JSON schema") from error
+        raise SchemaError(f"{path} is not UTF-8 text: {error}; wanted a JSON schema") from error
+    grammar_of_schema(text)
+    return text
 
 
-def _show(text: str, streaming: bool) -> None:
-    if streaming:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+def _check_promise(cascade: "Cascade", question: "Question", epsilon: float | None) -> None:
+    """Raise FittedFileError where a risk was named, and there is nothing that could promise it."""
+    from edgecascade.errors import FittedFileError
+
+    for tier in cascade.setup.devices:
+        if epsilon is not None and tier.judge(question) is None:
+            raise FittedFileError(
+                f"no promise at {epsilon:g} for {tier.name}: found no fitted file, wanted one; "
+                "run `edgecascade calibrate`"
+            )
+
+
+def _with_samples(
+    cascade: "Cascade", question: "Question", answer: "Answer", count: int, warm: "Sampling", cancel: threading.Event
+) -> "Answer":
+    """Return the answer with further ones by the same model, and how many of them agree."""
+    from edgecascade import evidence
+
+    asked = replace(question, sampling=warm, choices=(), turned=())
+    drafts = evidence.samples(cascade.setup.devices[0], asked, count, cancel=cancel)
+    agreement = evidence.agreement([draft.text for draft in drafts])
+    return replace(answer, samples=drafts, signals=answer.signals | {"agreement": agreement})
 
 
 def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
@@ -139,7 +187,8 @@ def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
 
         click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
         return
-    click.echo("" if streamed else answer.text)
+    if not streamed:
+        click.echo(answer.text)
     for number, sample in enumerate(answer.samples, 1):
         click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
     click.secho(answer.line(), err=True, dim=True)

@@ -39,8 +39,14 @@ def decode(
 
     from edgecascade.bench import bench_decode
     from edgecascade.cli.opening import open_model
+    from edgecascade.errors import ModelNotFoundError
+    from edgecascade.served import ServedTier
 
     with open_model(model, settings_of(engine)) as opened:
+        if isinstance(opened.engine, ServedTier):
+            raise ModelNotFoundError(
+                f"{opened.name} cannot be measured: found a server, wanted a model in this process; name a file"
+            )
         path, settings = opened.engine.path, opened.engine.settings
     found = bench_decode(
         path,

@@ -14,7 +14,15 @@ import click
 from edgecascade.cli.models import complete_spec
 from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter
-from edgecascade.cli.steps import collect_into, fit_into, questions_in, report_into, say_fitted
+from edgecascade.cli.steps import (
+    attempts_from_ledger,
+    attempts_in,
+    collect_into,
+    fit_into,
+    questions_in,
+    report_into,
+    say_fitted,
+)
 
 if TYPE_CHECKING:
     from edgecascade.guarantees.certificate import Promise
@@ -98,7 +106,9 @@ def calibrate(
 
     collected = collect_into(file, attempts_of, model=model, engine=engine, cloud=cloud, limit=chosen.limit)
     fitted = user_fitted(folders, collected.sha256)
-    fit_into([collected.out], chosen.promise, chosen.epsilon, chosen.delta, fitted)
+    fit_into(
+        attempts_in([collected.out]), chosen.promise, chosen.epsilon, chosen.delta, fitted, sources=[collected.out]
+    )
     report_into(fitted, collected.out.with_name("report.html"), show=show)
 
 
@@ -184,26 +194,44 @@ def merge(attempts: tuple[Path, ...], out: Path) -> None:
 
 
 @calibrate.command()
-@click.argument("attempts", nargs=-1, required=True, type=FILE)
+@click.argument("attempts", nargs=-1, type=FILE)
 @promise_options
+@click.option("--from-ledger", is_flag=True, help="Fit what shadows have recorded, instead of ATTEMPTS.")
+@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Whose shadows, with --from-ledger.")
 @click.option("--out", "-o", type=OUT, required=True, help="The fitted file; its head lies beside it as .onnx.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True,
     help="Draws which attempts fit. Trying several and keeping the best voids the promise.",
 )  # fmt: skip
 @as_json
-def fit(attempts: tuple[Path, ...], promised: dict[str, Any], out: Path, seed: int, as_json: bool) -> None:
+@engine_options
+def fit(
+    attempts: tuple[Path, ...],
+    promised: dict[str, Any],
+    from_ledger: bool,
+    model: str | None,
+    out: Path,
+    seed: int,
+    as_json: bool,
+    engine: dict[str, Any],
+) -> None:
     """Fit p_correct to ATTEMPTS (one file, or shards), and certify what can be promised.
 
     By default the promise is regret at 2 % where the cloud's side is known, else selective at 20 %. Nothing certified
     is a result too: the fitted file then keeps no answer, and says what it would take.
     """
-    from edgecascade.store.attempts import header_of
+    from edgecascade.calibrate.extras import TO_FIT, check_installed
 
-    header = header_of(attempts[0])
-    promise: Promise = promised.get("promise") or ("regret" if header and header.cloud else "selective")
+    check_installed(*TO_FIT)
+    if from_ledger == bool(attempts):
+        raise click.UsageError("what is to be fitted? give ATTEMPTS, or --from-ledger")
+    if (model or engine) and not from_ledger:
+        raise click.UsageError("the model stands in ATTEMPTS; leave --model and its settings out")
+    found = attempts_from_ledger(model, engine) if from_ledger else attempts_in(attempts)
+    promise: Promise = promised.get("promise") or ("regret" if found.header.cloud else "selective")
     epsilon = promised.get("epsilon") or (0.2 if promise == "selective" else 0.02)
-    fit_into(attempts, promise, epsilon, promised.get("delta") or 0.1, out, seed=seed, as_json=as_json)
+    delta = promised.get("delta") or 0.1
+    fit_into(found, promise, epsilon, delta, out, sources=attempts, seed=seed, as_json=as_json)
 
 
 @calibrate.command()

@@ -1,50 +1,75 @@
-"""``edgecascade chat``: a conversation on this device; Ctrl-C stops an answer, not the program."""
+"""``edgecascade chat``: a conversation on this device, and with a cloud; Ctrl-C stops an answer alone."""
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from edgecascade.cli.ask import interruptible
+from edgecascade.cli.ask import follow, interruptible, say_late
 from edgecascade.cli.models import complete_spec
-from edgecascade.cli.options import as_text, engine_options, sampling_of, sampling_options, settings_of
+from edgecascade.cli.options import (
+    as_text,
+    cascade_options,
+    engine_options,
+    flags_of,
+    sampling_of,
+    sampling_options,
+    settings_of,
+)
+from edgecascade.cli.showing import Showing, shade
 from edgecascade.errors import ContextLengthError, EdgeCascadeError
+from edgecascade.records import dollars, mean_token_probability
 
 if TYPE_CHECKING:
-    from edgecascade.cli.opening import Opened
-    from edgecascade.records import Sampling, Token
+    from edgecascade.cascade import Cascade
+    from edgecascade.llama.settings import EngineSettings
+    from edgecascade.records import Answer, Attempt, Ending, Sampling, Token
+    from edgecascade.running import DeviceTier
+    from edgecascade.store.config.settings import Settings
+    from edgecascade.waiting import LateAnswer
 
 HISTORY_LINES = 1000
-DEFAULTS = {"temperature": 0.7, "min_p": 0.05, "max_tokens": 1024}
-"""A conversation is livelier than an answer: greedy small models repeat themselves."""
+LONGEST = {"max_tokens": 1024}
+LIVELY = {"temperature": 0.7, "min_p": 0.05, **LONGEST}
+"""A conversation is livelier than an answer: greedy small models repeat themselves. With a cloud behind them they are
+greedy all the same: p_correct is calibrated for that, and a drawn answer would never be kept."""
 
 HELP = """\
 /reset           forget what was said        /save FILE   write the conversation
 /system [TEXT]   show or set the system      /load FILE   take one up again
-/model [SPEC]    show or change the model    /stats       speed and probabilities so far
+/model [SPEC]    show or change the model    /stats       answers, speed, cost so far
+/mode [MODE]     who answers                 /cloud [SPEC|off]     who is asked where the device is not sure
+/privacy [WHAT]  what may leave the device   /budget [CAPS|off]    the most that clouds may cost
 /help            this                        /exit        or Ctrl-D
-Ctrl-C stops an answer. Yellow: probability below 0.6, red: below 0.3, in the model's own view (not calibrated)."""
+Ctrl-C stops an answer. Yellow: probability below 0.6, red: below 0.3, in the model's own view (not calibrated).
+The temperature is 0.7; with a cloud it is 0, for which p_correct is calibrated, unless --temperature says otherwise."""
 
 
 @click.command()
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
 @click.option("-s", "--system", metavar="TEXT", help="System message. [default: the model's own]")
+@cascade_options
 @sampling_options
 @engine_options
-def chat(model: str | None, system: str | None, sampling: dict[str, Any], engine: dict[str, Any]) -> None:
-    """Talk to the model on this device; /help lists what else can be typed."""
-    from edgecascade.cli.opening import open_model
-
+def chat(
+    model: str | None,
+    system: str | None,
+    cascade: dict[str, Any],
+    sampling: dict[str, Any],
+    engine: dict[str, Any],
+) -> None:
+    """Talk to the model on this device, and to a cloud where it is not sure; /help lists what else can be typed."""
     if sys.stdin is None:
         raise click.UsageError("chat reads lines: found no standard input, wanted a terminal or a pipe")
-    chosen, settings = sampling_of(sampling, **DEFAULTS), settings_of(engine)
+    sampling_of(sampling)  # refused before a model is fetched or loaded
     with ExitStack() as stack:
-        talk = _Talk(lambda spec: open_model(spec, settings), chosen, system, stack)
-        talk.change_model(model)
+        talk = _Talk(flags_of(model, cascade), settings_of(engine), sampling, system, stack)
+        talk.change({})
         _with_history(talk)
 
 
@@ -69,142 +94,23 @@ def _with_history(talk: "_Talk") -> None:
             readline.write_history_file(kept)
 
 
-class _Talk:
-    """What a session keeps: the open model and what was said."""
+@dataclass(slots=True)
+class Overheard:
+    """A tier on this device that lets the probability of its last token be known: a piece of text has none."""
 
-    def __init__(
-        self,
-        open_model: "Callable[[str | None], AbstractContextManager[Opened]]",
-        sampling: "Sampling",
-        system: str | None,
-        stack: ExitStack,
-    ) -> None:
-        from edgecascade.conversation import Conversation
+    tier: "DeviceTier"
+    probability: float = 1.0
 
-        self._open_model, self._sampling, self._system, self._stack = open_model, sampling, system, stack
-        self._conversation = Conversation(system)
-        self._opened: Opened | None = None
-        self._commands: dict[str, Callable[[str], None]] = {
-            "/reset": lambda _: self._conversation.reset(),
-            "/system": self._show_or_set_system,
-            "/save": self._save,
-            "/load": self._load,
-            "/model": lambda spec: self.change_model(spec) if spec else click.echo(self._model.name),
-            "/stats": lambda _: click.echo(self._stats()),
-            "/help": lambda _: click.echo(HELP),
-        }
-
-    @property
-    def _model(self) -> "Opened":
-        if self._opened is None:
-            raise click.UsageError("no model is open; choose one with /model SPEC")
-        return self._opened
-
-    def run(self) -> None:
-        """Ask for lines and answer them until the end of input."""
-        click.secho(f"{self._model.name} on this device. /help for commands, Ctrl-D to leave.", dim=True)
-        while True:
-            try:
-                line = input("> " if sys.stdin.isatty() else "").strip()
-                if line in ("/exit", "/quit"):
-                    break
-                if line:
-                    self._take(line)
-            except EOFError:
-                break
-            except KeyboardInterrupt:  # at the prompt, or while a model was being fetched or opened
-                click.echo()
-
-    def change_model(self, spec: str | None) -> None:
-        """Open another model; what was said stays, and the old model stays when the new one fails."""
-        opened = ExitStack()
-        model = opened.enter_context(self._open_model(spec))
-        self._stack.close()
-        self._stack.push(opened.pop_all())
-        self._opened = model
-        self._conversation.system = model.system if self._system is None else self._system
-
-    def _take(self, line: str) -> None:
-        """Run a command or answer a question; an error is told, and the conversation goes on."""
-        word, _, rest = line.partition(" ")
+    def stream(self, *words: Any, **options: Any) -> "Generator[Token, None, Ending]":
+        """Yield the tier's tokens, and return how they ended."""
+        stream = self.tier.stream(*words, **options)
         try:
-            if word in self._commands:
-                self._commands[word](rest.strip())
-            elif word.startswith("/"):
-                click.echo(f"unknown command {word}; /help lists them", err=True)
-            else:
-                self._answer(line)
-        except ContextLengthError as error:
-            click.secho(f"error: {error}; /reset forgets what was said", err=True, fg="red")
-        except EdgeCascadeError as error:
-            click.secho(f"error: {error}", err=True, fg="red")
-
-    def _answer(self, text: str) -> None:
-        from edgecascade import evidence
-
-        question = self._conversation.question(as_text(text), self._sampling)
-        with interruptible() as cancel:
-            draft = evidence.draft(self._model.engine, question, show=_show, cancel=cancel)
-        click.echo()
-        if draft.finish_reason == "cancelled":
-            click.secho("stopped", err=True, dim=True)
-        if draft.text:
-            self._conversation.add(text, draft)
-
-    def _show_or_set_system(self, text: str) -> None:
-        if text:
-            self._system = self._conversation.system = text
-        click.echo(f"system: {self._conversation.system or '(none)'}")
-
-    def _save(self, name: str) -> None:
-        path = _path(name, "/save")
-        self._conversation.save(path)
-        click.echo(f"saved {len(self._conversation.turns)} messages to {path}")
-
-    def _load(self, name: str) -> None:
-        from edgecascade.conversation import Conversation
-
-        self._conversation = Conversation.load(_path(name, "/load"))
-        self._system = self._conversation.system
-        click.echo(f"{len(self._conversation.turns)} messages taken up")
-
-    def _stats(self) -> str:
-        drafts = self._conversation.drafts
-        if not drafts:
-            return "nothing was answered yet"
-        tokens = [token for draft in drafts for token in draft.tokens]
-        written = sum(draft.usage.completion_tokens for draft in drafts)
-        last = drafts[-1]
-        return (
-            f"{len(drafts)} answers, {written} tokens\n"
-            f"mean token probability {sum(token.probability for token in tokens) / len(tokens):.2f} (not calibrated)\n"
-            f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms, "
-            f"{last.timings.decode_tps:.0f} tokens/s, mean token probability {last.mean_token_probability or 0:.2f}"
-        )
-
-
-def _path(name: str, command: str) -> Path:
-    from edgecascade.errors import InputError
-
-    if not name:
-        raise InputError(f"{command} needs a file: found none, wanted for example {command} talk.json")
-    try:
-        return Path(name).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{command} {name}: {error}; wanted a file in a folder that exists") from error
-
-
-def _show(token: "Token") -> None:
-    click.echo(shade(token.text, token.probability), nl=False)
-    sys.stdout.flush()
-
-
-def shade(text: str, probability: float) -> str:
-    r"""Return the text in the colour of its probability.
-
-    >>> shade("sure", 0.9), shade("guess", 0.1)
-    ('sure', '\x1b[31mguess\x1b[0m')
-    """
-    if not text or probability >= 0.6:
-        return text
-    return click.style(text, fg="yellow" if probability >= 0.3 else "red")
+            while True:
+                token = next(stream)
+                self.probability = token.probability
+                yield token
+        except StopIteration as stop:
+            ending: Ending = stop.value
+            return ending
+        finally:
+            stream.close()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecascade.records import MODES, PRIVACY
+
 if TYPE_CHECKING:
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.records import Sampling
@@ -33,6 +35,20 @@ SAMPLING_OPTIONS = (
     click.option("--seed", type=int, help="Repeat a random answer."),
 )
 
+FITTED = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+CASCADE_OPTIONS = (
+    click.option("--mode", type=click.Choice(MODES), help="Who answers. [default: prefer_on_device]"),
+    click.option("--cloud", metavar="SPEC", help="Who is asked where the device is not sure, as openai:MODEL; off."),
+    click.option("--privacy", type=click.Choice(PRIVACY), help="What may leave this device. [default: redact]"),
+    click.option("--budget", metavar="CAPS", help="The most that clouds may cost: 1usd/day,100calls/hour."),
+    click.option("--fitted", type=FITTED, help="Fitted file for p_correct. [default: your own, else a shipped one]"),
+    click.option("--epsilon", type=float, help="Promise at this risk, one of the fitted file's ladder."),
+    click.option("--show", type=click.Choice(["hold", "gate", "draft"]), help="When a draft is shown."),
+    click.option("--deadline", type=float, metavar="SECONDS", help="The longest that an answer may take."),
+    click.option("--offline", is_flag=True, default=None, help="Ask no cloud."),
+)  # fmt: skip
+
 
 def options_as(name: str, options: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
     """Return a decorator that adds the options, and hands those that were given to the command as one dictionary."""
@@ -57,6 +73,7 @@ def options_as(name: str, options: tuple[Callable[[Command], Command], ...]) -> 
 
 engine_options = options_as("engine", ENGINE_OPTIONS)
 sampling_options = options_as("sampling", SAMPLING_OPTIONS)
+cascade_options = options_as("cascade", CASCADE_OPTIONS)
 
 
 def sampling_of(given: dict[str, Any], **defaults: Any) -> "Sampling":
@@ -74,6 +91,11 @@ def settings_of(given: dict[str, Any], **defaults: Any) -> "EngineSettings":
     if "template" in values:
         values["template"] = _template(values["template"])
     return EngineSettings(**values)
+
+
+def flags_of(model: str | None, given: Mapping[str, object]) -> dict[str, object]:
+    """Return the flags by the config's names."""
+    return {"model": model, **{"stream.show" if name == "show" else name: value for name, value in given.items()}}
 
 
 def _template(given: str) -> str:

@@ -13,7 +13,10 @@ from edgecascade.cli.bench import bench
 from edgecascade.cli.calibrate import calibrate
 from edgecascade.cli.chat import chat
 from edgecascade.cli.completion import completion
+from edgecascade.cli.config import config
 from edgecascade.cli.doctor import doctor
+from edgecascade.cli.explain import explain
+from edgecascade.cli.ledger import ledger
 from edgecascade.cli.models import models
 from edgecascade.errors import DeviceError, InputError
 
@@ -53,7 +56,7 @@ def _fail(ctx: click.Context, message: str, code: int) -> None:
 @click.version_option(__version__, prog_name="edgecascade")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Ask a small model on this device, and see how sure it is."""
+    """Ask a small model on this device, see how sure it is, and a cloud where it is not."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no é shows a question mark
@@ -61,5 +64,5 @@ def main(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (ask, bench, calibrate, chat, completion, doctor, models):
+for command in (ask, bench, calibrate, chat, completion, config, doctor, explain, ledger, models):
     main.add_command(command)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from edgecascade.cli.progress import counter
 if TYPE_CHECKING:
     from edgecascade.calibrate.collect import Progress
     from edgecascade.guarantees.certificate import Promise
+    from edgecascade.store.attempts import Attempts
     from edgecascade.store.fitted_files import FittedFile
     from edgecascade.store.questions import QuestionFile
 
@@ -109,29 +110,56 @@ def collect_into(
         return Collected(done, opened.sha256, path)
 
 
+def attempts_in(paths: Sequence[Path]) -> "Attempts":
+    """Return the attempts of a file, or of shards, and say where the numbers of one are missing."""
+    from edgecascade.store.attempts import read_attempts, sidecar_of
+
+    for path in paths:
+        if not sidecar_of(path).exists():
+            click.secho(f"note: no hidden states and no gates: {sidecar_of(path)} is missing", err=True, fg="yellow")
+    return read_attempts(paths)
+
+
+def attempts_from_ledger(model: str | None, engine: dict[str, Any]) -> "Attempts":
+    """Return what shadows have recorded of a model, which is opened for its fingerprint."""
+    from edgecascade.calibrate.collect import first_token
+    from edgecascade.calibrate.from_ledger import attempts_of
+    from edgecascade.cli.opening import open_model
+    from edgecascade.fingerprint import fingerprint
+    from edgecascade.store.ledger import Ledger
+    from edgecascade.store.paths import Folders
+
+    path = Folders.of(os.environ).state / "ledger.db"
+    with open_model(model, settings_of(engine)) as opened, Ledger(path, clock=time.time) as ledger:
+        today = date.today().isoformat()
+        found, others = attempts_of(ledger, sha256=opened.sha256, today=today, fingerprint=())
+        click.secho("asking 64 fixed prompts first, the model's fingerprint", err=True, dim=True)
+        asked = fingerprint(first_token(opened.engine))
+    if others:
+        click.secho(f"note: {others} shadows were run in another way, and are left out", err=True, fg="yellow")
+    return replace(found, header=found.header.model_copy(update={"fingerprint": asked}))
+
+
 def fit_into(
-    attempts: Sequence[Path],
+    attempts: "Attempts",
     promise: "Promise",
     epsilon: float,
     delta: float,
     out: Path,
     *,
+    sources: Sequence[Path] = (),
     seed: int = 0,
     as_json: bool = False,
 ) -> None:
     """Fit attempts into ``out``, and say what can be promised."""
     from edgecascade.calibrate.extras import TO_FIT, check_installed
     from edgecascade.calibrate.fit import fit
-    from edgecascade.store.attempts import read_attempts, sidecar_of
     from edgecascade.store.fitted_files import check_out, write_fitted
 
     check_installed(*TO_FIT)
-    check_out(out, ".json", attempts)
-    for path in attempts:
-        if not sidecar_of(path).exists():
-            click.secho(f"note: no hidden states and no gates: {sidecar_of(path)} is missing", err=True, fg="yellow")
+    check_out(out, ".json", sources)
     found = fit(
-        read_attempts(attempts),
+        attempts,
         promise=promise,
         epsilon=epsilon,
         delta=delta,

@@ -123,7 +123,7 @@ def _named(model: str, row: Json) -> Described:
     """Return what is known of a server that tells names alone; LM Studio tells a little more."""
     return Described(
         model=model,
-        library="LM Studio" if row else UNKNOWN,
+        library="lmstudio" if row else UNKNOWN,
         weights=None,
         shape={"name": model},
         quantisation=name_of(row.get("quantization")) or quantisation_of(model),

@@ -76,6 +76,27 @@ class Reference:
         shares = [(high - low) / len(values) for low, high in pairwise([0, *cuts, len(values)])]
         return cls(tuple((values[cut - 1] + values[cut]) / 2 for cut in cuts), tuple(shares), len(values))
 
+    def lumped_below(self, limit: float) -> "Reference":
+        """Return the same with one bin for all that is below a limit, and for the rest of the bin that holds it.
+
+        Of an answer that a gate stopped only this is known: its estimate would be below the threshold. Gates stop the
+        least sure first, so nothing may be told apart down there, or their own work would look like drift.
+
+        >>> Reference((0.2, 0.4, 0.7), (0.1, 0.2, 0.3, 0.4), 300).lumped_below(0.3).edges
+        (0.4, 0.7)
+        """
+        place = bisect_left(self.edges, limit)
+        return Reference(self.edges[place:], (sum(self.shares[: place + 1]), *self.shares[place + 1 :]), self.count)
+
+    @classmethod
+    def above(cls, estimates: Sequence[float], limit: float) -> "Reference":
+        """Return the reference of the estimates from a limit on, with one bin for all below it.
+
+        >>> Reference.above([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9], 0.8).shares
+        (0.7, 0.1, 0.2)
+        """
+        return cls.of([estimate if estimate >= limit else limit - 1 for estimate in estimates])
+
     def as_json(self) -> dict[str, Any]:
         """Return the edges, shares and count."""
         return {"edges": list(self.edges), "shares": list(self.shares), "count": self.count}
@@ -124,26 +145,10 @@ class PsiState:
 
     def update(self, estimate: float, reference: Reference) -> "PsiState":
         """Return the state after one more answer; a NaN estimate counts as the least sure one."""
-        one = [0.0] * len(self.weights)
-        one[bisect_left(reference.edges, estimate)] = 1.0
-        return self._with(one)
-
-    def update_below(self, limit: float, reference: Reference) -> "PsiState":
-        """Return the state after one more answer of which only this is known: its estimate would be below a limit.
-
-        A gate stopped it. It is spread over the bins below as calibration was: nothing is learnt within them, and the
-        bins above are not over-counted for want of it.
-        """
-        bins = bisect_left(reference.edges, limit) + 1
-        total = sum(reference.shares[:bins])
-        if not total:
-            return self
-        return self._with([share / total if bin < bins else 0.0 for bin, share in enumerate(reference.shares)])
-
-    def _with(self, one: Sequence[float]) -> "PsiState":
         keep = (self.memory - 1) / (self.memory + 1)
-        weights = tuple(keep * weight + new for weight, new in zip(self.weights, one, strict=True))
-        return PsiState(weights, keep * keep * self.squares + 1.0, self.memory)
+        weights = [keep * weight for weight in self.weights]
+        weights[bisect_left(reference.edges, estimate)] += 1.0
+        return PsiState(tuple(weights), keep * keep * self.squares + 1.0, self.memory)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields."""

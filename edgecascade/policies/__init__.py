@@ -10,14 +10,25 @@ A policy is any function from a ``Situation`` to a ``Decision``.
 
 from functools import partial
 
-from edgecascade.policies.budgeted import Policy, budgeted
+from edgecascade.policies.budgeted import Policy, budgeted, within_limits
 from edgecascade.policies.fixed import cloud_first, fixed
 from edgecascade.policies.margin import Margin
 from edgecascade.policies.situation import Closed, OnBreak, Situation, TierView
 from edgecascade.policies.threshold import threshold
 from edgecascade.records import Decision
 
-__all__ = ["Closed", "Margin", "OnBreak", "Policy", "Situation", "TierView", "budgeted", "policy_of", "threshold"]
+__all__ = [
+    "Closed",
+    "Margin",
+    "OnBreak",
+    "Policy",
+    "Situation",
+    "TierView",
+    "budgeted",
+    "policy_of",
+    "threshold",
+    "within_limits",
+]
 
 
 def policy_of(rule: Policy = threshold) -> Policy:

@@ -1,4 +1,4 @@
-"""A policy that stays within the question's own limits: a tier that would pass them is closed, and it decides again.
+"""A policy that stays within the question's own limits: tiers that would pass them are closed.
 
 The budgets of hours, days and months are held by the ledger, exactly and for all processes; this closes a tier before
 the first call, so that the reason stands in the decision.
@@ -6,7 +6,7 @@ the first call, so that the reason stands in the decision.
 
 from collections.abc import Callable
 
-from edgecascade.policies.situation import Closed, Situation
+from edgecascade.policies.situation import Closed, Situation, TierView
 from edgecascade.records import Decision
 
 Policy = Callable[[Situation], Decision]
@@ -14,19 +14,20 @@ Policy = Callable[[Situation], Decision]
 
 def budgeted(policy: Policy) -> Policy:
     """Return the policy, held to the question's limits."""
-
-    def within(situation: Situation) -> Decision:
-        decision = policy(situation)
-        while decision.run is not None and (closed := _over(situation, decision.run)):
-            situation = situation.without(decision.run, closed)
-            decision = policy(situation)
-        return decision
-
-    return within
+    return lambda situation: policy(within_limits(situation))
 
 
-def _over(situation: Situation, name: str) -> Closed | None:
-    tier, limits = next(tier for tier in situation.tiers if tier.name == name), situation.question.limits
+def within_limits(situation: Situation) -> Situation:
+    """Return the situation with every tier closed whose next call would pass the question's limits."""
+    for tier in situation.tiers:
+        # One that cannot be asked anyway keeps its own reason.
+        if situation.may_ask(tier) and (closed := _over(situation, tier)):
+            situation = situation.without(tier.name, closed)
+    return situation
+
+
+def _over(situation: Situation, tier: TierView) -> Closed | None:
+    limits = situation.question.limits
     if tier.place == "device":
         return None
     asked = [attempt for attempt in situation.attempts if attempt.place == "cloud"]
@@ -36,7 +37,7 @@ def _over(situation: Situation, name: str) -> Closed | None:
         return None
     spent = [attempt.usd for attempt in asked]
     if tier.usd is None or None in spent:
-        return Closed("budget", f"a limit of ${limits.usd:g}, and the price of {name} is unknown")
+        return Closed("budget", f"a limit of ${limits.usd:g}, and the price of {tier.name} is unknown")
     most = sum(cost for cost in spent if cost is not None) + tier.usd
     if most > limits.usd:
         return Closed("budget", f"it may cost ${most:.6f}, and the question's own limit is ${limits.usd:g}")

@@ -1,6 +1,6 @@
 """One place only: its tiers in their order, the next where one fails; then whatever there is."""
 
-from edgecascade.policies.situation import Situation, best_left, run, stop
+from edgecascade.policies.situation import NO_CLOUD, Situation, best_left, run, stop
 from edgecascade.records import Decision, Place
 
 
@@ -16,8 +16,9 @@ def fixed(situation: Situation, place: Place) -> Decision:
 def cloud_first(situation: Situation) -> Decision:
     """Return the decision of ``prefer_in_cloud``: the device answers where no cloud can."""
     whole = situation.last("cloud", complete=True)
-    if whole is None and situation.open("cloud") is None and (why := situation.closed("cloud")) is not None:
+    if whole is None and situation.open("cloud") is None:
         device, tier = situation.last("device", complete=True), situation.open("device")
         if device is None and tier is not None:
+            why = situation.closed("cloud") or NO_CLOUD
             return run(tier, why.code, why.reason)
     return fixed(situation, "cloud")

@@ -9,7 +9,9 @@ models, where it has a closed form.
 """
 
 from dataclasses import dataclass
-from math import erf, exp, pi, sqrt
+from math import erfc, exp, isfinite, pi, sqrt
+
+from edgecascade.errors import ConfigError
 
 
 def expected_gain(q: float, s: float) -> float:
@@ -20,8 +22,8 @@ def expected_gain(q: float, s: float) -> float:
     """
     if s == 0:
         return max(q, 0.0)
-    below = (1 + erf(q / s / sqrt(2))) / 2
-    return q * below + s * exp(-((q / s) ** 2) / 2) / sqrt(2 * pi)
+    z = q / s
+    return q * erfc(-z / sqrt(2)) / 2 + s * exp(-z * z / 2) / sqrt(2 * pi)
 
 
 def worth_escalating(q: float, s: float, c: float, lam: float) -> bool:
@@ -37,9 +39,15 @@ def worth_escalating(q: float, s: float, c: float, lam: float) -> bool:
 class Margin:
     """What answers and costs are worth to the user.
 
-    value_usd       of a right answer, in dollars        usd_a_second  what a second of waiting costs
+    value_usd  of a right answer, in dollars        usd_a_second  what a second of waiting costs
+    spread     standard deviation of (cloud quality - device quality) for one question
     """
 
     value_usd: float
     usd_a_second: float = 0.0
     spread: float = 0.0
+
+    def __post_init__(self) -> None:
+        known = all(isfinite(number) for number in (self.value_usd, self.usd_a_second, self.spread))
+        if not (known and self.value_usd > 0 and self.usd_a_second >= 0 and self.spread >= 0):
+            raise ConfigError(f"{self} weighs nothing; wanted value_usd above 0, and the others 0 or more")

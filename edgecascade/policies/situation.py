@@ -9,8 +9,8 @@ from edgecascade.records import Attempt, Code, Decision, Mode, Place, Question
 OnBreak = Literal["retry", "continue", "local"]
 """What is done when a cloud's answer breaks off: ask again, let it go on where it stopped, or answer on the device."""
 
-TRIES_AFTER_A_BREAK = 2
-"""A cloud whose answer broke off this often is not asked a further time."""
+MOST_TRIES = 2
+"""A tier whose answer broke off, or was stopped, this often is not asked a further time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,14 @@ class Situation:
 
     def open(self, place: Place) -> TierView | None:
         """Return the first tier of a place that may be asked and has not failed yet."""
-        return next((tier for tier in self._of(place) if not tier.closed and not self._failed(tier)), None)
+        return next((tier for tier in self._of(place) if self.may_ask(tier)), None)
+
+    def may_ask(self, tier: TierView) -> bool:
+        """Return whether a tier may be asked: it is not closed, and has not failed or been stopped too often."""
+        tries = [attempt for attempt in self.attempts if attempt.tier == tier.name and not attempt.complete]
+        again = {"broken_off"} if self.on_break != "local" else set[str]()
+        failed = any(attempt.failure and attempt.failure.code not in again for attempt in tries)
+        return not tier.closed and not failed and len(tries) < MOST_TRIES
 
     def closed(self, place: Place) -> Closed | None:
         """Return why no tier of a place can be asked: the first one's reason, or how its attempt failed."""
@@ -87,13 +94,6 @@ class Situation:
     def _of(self, place: Place) -> Iterator[TierView]:
         return (tier for tier in self.tiers if tier.place == place)
 
-    def _failed(self, tier: TierView) -> bool:
-        failures = [attempt.failure for attempt in self.attempts if attempt.tier == tier.name and attempt.failure]
-        if not failures:
-            return False
-        again = self.on_break != "local" and all(failure.code == "broken_off" for failure in failures)
-        return not again or len(failures) >= TRIES_AFTER_A_BREAK
-
 
 FAILED: dict[str, Code] = {
     "offline": "offline",
@@ -104,7 +104,16 @@ FAILED: dict[str, Code] = {
     "cancelled": "cancelled",
     "broken_off": "broken_off",
     "device": "device_failed",
+    "hedged": "hedged",
+    "blocked": "blocked",
 }
+NO_CLOUD = Closed("no_cloud", "no cloud is set up")
+NO_DEVICE = Closed("no_device", "no model on the device")
+
+
+def is_kept(attempt: Attempt) -> bool:
+    """Return whether the certificate covers an attempt: whole, p_correct at the threshold, and every gate passed."""
+    return attempt.complete and attempt.estimate.kept and all(gate.passed for gate in attempt.gates)
 
 
 def failed_code(attempt: Attempt) -> Code:
@@ -127,8 +136,9 @@ def best_left(situation: Situation) -> Decision:
     """Return the end where nothing more can be asked: a whole answer, the device's first, else a part of one."""
     cloud, device = situation.closed("cloud"), situation.closed("device")
     if (whole := situation.last("device", complete=True)) is not None:
-        why = cloud or Closed("no_cloud", "no cloud is set up")
-        return stop(situation, whole, why.code, f"the device's answer, though not kept: {why.reason}")
+        why = cloud or NO_CLOUD
+        what = "kept" if is_kept(situation.attempts[whole]) else "though not kept"
+        return stop(situation, whole, why.code, f"the device's answer, {what}: {why.reason}")
     part = situation.last("cloud")
     if part is None:
         part = situation.last("device")
@@ -136,5 +146,8 @@ def best_left(situation: Situation) -> Decision:
         failure = situation.attempts[part].failure
         what = failure.detail if failure else "a gate had stopped it"
         return stop(situation, part, "broken_off", f"only a part of an answer: {what}")
-    why = cloud or device or Closed("no_cloud", "no tier is set up")
-    return Decision(None, None, why.code, "; ".join(c.reason for c in (device, cloud) if c) or why.reason)
+    # That the mode forbids a place is no reason why the other one has no answer.
+    reasons = [closed for closed in (device, cloud) if closed and closed.code != "mode"]
+    if not reasons:
+        reasons = [NO_DEVICE if situation.mode == "only_on_device" else NO_CLOUD]
+    return Decision(None, None, reasons[-1].code, "; ".join(closed.reason for closed in reasons))

@@ -6,7 +6,17 @@ certificate, never looser.
 """
 
 from edgecascade.policies.margin import Margin, expected_gain, worth_escalating
-from edgecascade.policies.situation import Situation, TierView, best_left, failed_code, run, stop
+from edgecascade.policies.situation import (
+    NO_CLOUD,
+    NO_DEVICE,
+    Situation,
+    TierView,
+    best_left,
+    failed_code,
+    is_kept,
+    run,
+    stop,
+)  # fmt: skip
 from edgecascade.records import Attempt, Code, Decision
 
 Terms = dict[str, float | str | None]
@@ -25,19 +35,25 @@ def threshold(situation: Situation, margin: Margin | None = None) -> Decision:
         if here is not None:
             return run(here, "mode", f"mode {situation.mode}")
         if cloud is not None:
-            code, reason, terms = why_not_kept(situation)
-            return run(cloud, code, reason, **terms)
+            return _escalated(situation, cloud)
         return best_left(situation)
-    attempt = situation.attempts[device]
-    if attempt.complete and attempt.estimate.kept and all(gate.passed for gate in attempt.gates):
+    if is_kept(situation.attempts[device]):
         return _kept(situation, device, cloud, margin)
     if cloud is not None:
-        code, reason, terms = why_not_kept(situation)
-        return run(cloud, code, reason, **terms)
+        return _escalated(situation, cloud)
     if situation.last("device", complete=True) is None and here is not None:
-        why = situation.closed("cloud")
-        return run(here, why.code if why else "no_cloud", why.reason if why else "no cloud is set up")
+        why = situation.closed("cloud") or NO_CLOUD
+        return run(here, why.code, why.reason)
     return best_left(situation)
+
+
+def _escalated(situation: Situation, cloud: TierView) -> Decision:
+    """Return the decision to ask a cloud: why the device's answer is not kept, or that the last one broke off."""
+    failed = [attempt for attempt in situation.attempts if attempt.place == "cloud" and attempt.failure]
+    if failed and failed[-1].failure:
+        return run(cloud, failed_code(failed[-1]), failed[-1].failure.detail)
+    code, reason, terms = why_not_kept(situation)
+    return run(cloud, code, reason, **terms)
 
 
 def _kept(situation: Situation, device: int, cloud: TierView | None, margin: Margin | None) -> Decision:
@@ -66,8 +82,8 @@ def why_not_kept(situation: Situation) -> tuple[Code, str, Terms]:
             return failed_code(failed[-1]), failed[-1].failure.detail, {}
         if situation.question.tools:
             return "tools", "the question brings tools, and the device's model calls none", {}
-        closed = situation.closed("device")
-        return (closed.code, closed.reason, {}) if closed else ("no_device", "no model on the device", {})
+        closed = situation.closed("device") or NO_DEVICE
+        return closed.code, closed.reason, {}
     return _judged(situation.attempts[number])
 
 
@@ -75,7 +91,7 @@ def _judged(attempt: Attempt) -> tuple[Code, str, Terms]:
     estimate = attempt.estimate
     terms: Terms = {"p_correct": estimate.p_correct, "threshold": estimate.threshold}
     if attempt.failure:
-        return failed_code(attempt) if attempt.failure.code != "hedged" else "hedged", attempt.failure.detail, terms
+        return failed_code(attempt), attempt.failure.detail, terms
     for gate in attempt.gates:
         if not gate.passed:
             terms |= {"gate": gate.gate, "at": gate.at, "value": gate.value, "limit": gate.limit}
@@ -85,4 +101,7 @@ def _judged(attempt: Attempt) -> tuple[Code, str, Terms]:
     if estimate.threshold is None or estimate.p_correct is None:
         reason = estimate.calibration.reason if estimate.calibration else "no calibration: run `edgecascade calibrate`"
         return "no_promise", f"nothing is promised: {reason}", terms
-    return "not_kept", f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}", terms
+    reason = f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}"
+    if estimate.kept:
+        return "margin", f"{reason}, and the cloud's expected gain was worth its price", terms
+    return "not_kept", reason, terms

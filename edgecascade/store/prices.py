@@ -57,13 +57,18 @@ class _Table(BaseModel):
 class Prices:
     """Every known price, by the name of a cloud."""
 
-    by_name: Mapping[str, Price]
+    by_name: dict[str, Price]
 
     @classmethod
     def of(cls, own: Mapping[str, Price], today: datetime.date) -> "Prices":
         """Return the user's own prices and, behind them, the shipped ones that hold today."""
         table = {name: price for name, price in _shipped().items() if price.until is None or today <= price.until}
-        return cls(table | {_place(name): price for name, price in own.items()})
+        return cls(table | cls.own(own).by_name)
+
+    @classmethod
+    def own(cls, own: Mapping[str, Price]) -> "Prices":
+        """Return the user's own prices alone: what a server behind another address charges, nobody else knows."""
+        return cls({_place(name): price for name, price in own.items()})
 
     def price(self, name: str) -> Price | None:
         """Return the price of ``openai:MODEL`` or ``ADDRESS#MODEL``; None where it is unknown.

@@ -7,6 +7,7 @@
     ollama:name[:tag]                  what ollama has on this device
     lmstudio:publisher/model[/file]    what LM Studio has on this device
     https://host/file.gguf             any address (http to this machine only)
+    http://127.0.0.1:8080/v1[#MODEL]   a running server, which has no file to find: ``is_server``
 
 Names without a prefix are manifests, so a stray file in the working folder never stands in for one.
 """
@@ -103,6 +104,16 @@ def parse_spec(text: str, *, home: Path) -> Spec:
     if "/" in text or "\\" in text or (text.endswith(".gguf") and path.is_file()):
         return PathSpec(path)
     return NamedSpec(text)
+
+
+def is_server(text: str) -> bool:
+    """Return whether the address is a running server's, not a file's.
+
+    >>> is_server("http://127.0.0.1:8080/v1#small"), is_server("https://host/file.gguf")
+    (True, False)
+    """
+    scheme, mark, rest = text.strip().partition("://")
+    return bool(mark) and scheme in ("http", "https") and not urlsplit(rest.partition("#")[0]).path.endswith(".gguf")
 
 
 def choose_file(files: Sequence[str], spec: HubSpec) -> str | None:

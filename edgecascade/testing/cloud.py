@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
 from edgecascade.testing.cloud_server import CloudServer
@@ -33,6 +33,7 @@ class LoopbackCloud:
     answer  a model behind the server instead of a script; called from several threads at once
     door    how the server is reached
     models  what ``/v1/models`` lists
+    pages   JSON that further paths answer with, like ``{"/props": {...}}``; may be changed at any time
     clock   for dates in headers
 
     >>> with LoopbackCloud("Paris.", Reply("slow down", status=429)) as cloud:
@@ -46,11 +47,12 @@ class LoopbackCloud:
         answer: Answer | None = None,
         door: Door = "open",
         models: Sequence[str] = ("loopback",),
+        pages: Mapping[str, object] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not script and not answer and door != "closed":
             raise ValueError("a cloud that has nothing to say: found no script and no answer; give a text")
-        self.models, self.clock, self.door = models, clock, door
+        self.models, self.pages, self.clock, self.door = models, pages, clock, door
         self.requests: list[Request] = []
         self.hung_up = 0
         self._script = [Reply(reply) if isinstance(reply, str) else reply for reply in script]

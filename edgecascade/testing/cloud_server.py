@@ -103,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "data": [{"id": name, "object": "model", "created": 0} for name in models],
             },
             "/v1beta/models": {"models": [{"name": f"models/{name}"} for name in models]},
+            **self.server.owner.pages,
         }
         body = json.dumps(listed.get(path, {})).encode()
         self._send(200 if path in listed else 404, [body], len(body))
@@ -131,10 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
         return request
 
     def _answer(self, request: Request) -> None:
-        wire = next((wire for wire in WIRES.values() if wire.PATH.fullmatch(urlsplit(self.path).path)), None)
+        path = urlsplit(self.path).path
+        wire = next((wire for wire in WIRES.values() if wire.PATH.fullmatch(path)), None)
         if wire is None:
-            body = b'{"error": {"message": "no such address"}}'
-            self._send(404, [body], len(body))
+            known, missing = self.server.owner.pages, {"error": {"message": "no such address"}}
+            body = json.dumps(known.get(path, missing)).encode()
+            self._send(200 if path in known else 404, [body], len(body))
             return
         try:
             asked = wire.asked(self.path, request.headers, request.body)

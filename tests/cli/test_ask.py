@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecascade.testing import LoopbackFiles, Mishap, gguf_bytes
+from edgecascade.testing import LoopbackCloud, LoopbackFiles, Mishap, Reply, fault, gguf_bytes
 
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."
+HARD = "What is 17 times 23?"
+"""The default model gets it wrong, and is not sure."""
 
 
 def run(environment: dict[str, str], *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -21,6 +23,16 @@ def run(environment: dict[str, str], *words: str, text: str | None = None) -> su
         command, env=environment, input=text, stdin=None if text else subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def online(home: dict[str, str], **more: str) -> dict[str, str]:
+    """Return the environment with a network."""
+    return {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"} | more
+
+
+def without_a_model(home: dict[str, str], **more: str) -> dict[str, str]:
+    """Return the environment with a network, and no model on this device."""
+    return online(home, EDGECASCADE_MODEL="./none.gguf", **more)
 
 
 def test_an_answer_and_what_it_is_worth_under_it(home: dict[str, str]) -> None:
@@ -91,14 +103,15 @@ def test_json_is_the_whole_record(home: dict[str, str]) -> None:
     record = json.loads(done.stdout)
     assert set(record) == {
         "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
-        "timings", "signals", "threshold", "promise", "calibration", "kept",
+        "timings", "signals", "threshold", "promise", "calibration", "kept", "code", "blocked", "queued", "usd",
+        "tool_calls", "trace", "attempts",
     }  # fmt: skip
     assert 0 < record["p_correct"] < 1
     assert 0 < record["threshold"] < 1
     assert set(record["calibration"]) == {"id", "verdict", "reason"}
     assert record["calibration"]["verdict"] == "fresh"
     assert record["tier"] == "local"
-    assert set(record["usage"]) == {"prompt_tokens", "completion_tokens"}
+    assert set(record["usage"]) == {"prompt_tokens", "completion_tokens", "told"}
     assert set(record["timings"]) == {"load_s", "ttft_s", "prefill_tps", "decode_tps", "total_s"}
     assert 0 < record["mean_token_probability"] <= 1
     assert record["signals"]["mean_token_probability"] == pytest.approx(record["mean_token_probability"])
@@ -248,3 +261,108 @@ def test_a_full_device_is_one_line(home: dict[str, str]) -> None:
 
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+def test_what_the_device_is_not_sure_of_is_asked_of_the_cloud(home: dict[str, str]) -> None:
+    """Standard output, a pipe, holds the cloud's answer alone; standard error says why, how long, and for how much."""
+    with LoopbackCloud("It is 391.") as cloud:
+        done = run(online(home), "ask", "--cloud", cloud.spec(model="large"), HARD)
+
+    handed_off, line = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (0, "It is 391.\n")
+    assert handed_off.startswith("↪ asking 127.0.0.1:")
+    assert line.startswith("cloud · large · escalated: ")
+    assert line.endswith(" s · price unknown")
+
+
+def test_without_a_cloud_it_is_told_that_one_would_be_asked(home: dict[str, str]) -> None:
+    """What is not kept is answered all the same, with what would have happened and how a cloud is set up."""
+    done = run(home, "ask", HARD)
+
+    assert done.stdout.startswith("17 times 23 is")
+    assert "(not kept, below 0." in done.stderr
+    assert "a cloud would be asked; none is set up (--cloud openai:MODEL, or edgecascade config init)" in done.stderr
+
+
+def test_a_cloud_alone_needs_no_model(home: dict[str, str]) -> None:
+    """--mode only_in_cloud opens no model, and OPENAI_BASE_URL is where openai:MODEL goes, with its key."""
+    with LoopbackCloud("It is 391.") as cloud:
+        environment = without_a_model(home, OPENAI_BASE_URL=cloud.base_url(), OPENAI_API_KEY="sk-test")
+        done = run(environment, "ask", "--mode", "only_in_cloud", "--cloud", "openai:large", HARD)
+
+    assert done.stdout == "It is 391.\n"
+    assert done.stderr.startswith("cloud · large · mode only_in_cloud · ")
+    assert cloud.requests[0].headers["authorization"] == "Bearer sk-test"
+
+
+def test_a_refused_key_is_told_without_it(home: dict[str, str]) -> None:
+    """The message names the variable and not the key; the exit code is 4."""
+    with LoopbackCloud(Reply("Incorrect API key provided", status=401)) as cloud:
+        environment = without_a_model(home, OPENAI_BASE_URL=cloud.base_url(), OPENAI_API_KEY="sk-secret-1234")
+        done = run(environment, "ask", "--mode", "only_in_cloud", "--cloud", "openai:large", HARD)
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "sk-secret-1234" not in done.stderr
+
+
+def test_a_card_number_stays_here(home: dict[str, str]) -> None:
+    """A kind that the config never lets leave: the device answers, marked as blocked, and nothing was sent."""
+    config = Path(home["EDGECASCADE_HOME"]) / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[privacy.kinds]\ncard = "never"\n')
+    with LoopbackCloud("Never.") as cloud:
+        done = run(online(home), "ask", "--cloud", cloud.spec(), f"My card is 4111 1111 1111 1111. {HARD}")
+
+    assert done.stdout.strip() not in ("", "Never.")
+    assert "blocked: card in a message of the user, which the rules never let leave the device" in done.stderr
+    assert cloud.requests == []
+
+
+def test_a_spent_budget_leaves_the_local_answer(home: dict[str, str]) -> None:
+    """No call is made beyond the budget; the device's answer comes with the reason."""
+    with LoopbackCloud("Never.") as cloud:
+        done = run(online(home), "ask", "--cloud", cloud.spec(), "--budget", "0calls/day", HARD)
+
+    assert done.stdout.startswith("17 times 23 is")
+    assert "budget: the budget of 0 calls a day does not allow it" in done.stderr.splitlines()[-2]
+    assert cloud.requests == []
+
+
+def test_an_answer_that_takes_too_long_is_no_interrupt(home: dict[str, str]) -> None:
+    """--deadline ends with 4 where nothing was said in time, not with Ctrl-C's 130."""
+    with LoopbackCloud(fault.hangs()) as cloud:
+        words = ("--mode", "only_in_cloud", "--cloud", cloud.spec(), "--deadline", "0.2")
+        done = run(without_a_model(home), "ask", *words, HARD)
+
+    assert done.returncode == 4
+    assert "0.2 s" in done.stderr
+
+
+def test_half_of_an_answer_never_reaches_a_pipe_twice(home: dict[str, str]) -> None:
+    """A cloud's stream that breaks off and is asked again leaves the whole answer alone on standard output."""
+    with LoopbackCloud(fault.closes(3, "It is three hundred."), "It is 391.") as cloud:
+        done = run(without_a_model(home), "ask", "--mode", "only_in_cloud", "--cloud", cloud.spec(), HARD)
+
+    assert (done.returncode, done.stdout) == (0, "It is 391.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
+def test_a_draft_on_a_terminal_is_taken_away_for_the_clouds_answer(home: dict[str, str]) -> None:
+    """--show draft prints at once; what was printed is erased before the cloud's answer."""
+    import pty
+
+    main, side = pty.openpty()
+    with LoopbackCloud("It is 391.") as cloud:
+        command = [sys.executable, "-m", "edgecascade", "ask", "--show", "draft", "--cloud", cloud.spec(), HARD]
+        with subprocess.Popen(command, env=online(home), stdin=side, stdout=side, stderr=subprocess.PIPE) as child:
+            os.close(side)
+            assert child.stderr is not None
+            said = child.stderr.read().decode()
+        screen = os.read(main, 65536)
+    os.close(main)
+
+    draft, _, answer = screen.partition(b"\r\x1b[J")
+    assert draft
+    assert answer == b"It is 391.\r\n"
+    assert "↪ asking" in said

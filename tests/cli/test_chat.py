@@ -11,6 +11,7 @@ import pytest
 
 from edgecascade.conversation import Conversation
 from edgecascade.errors import InputError
+from edgecascade.testing import LoopbackCloud
 
 CHAT = [sys.executable, "-m", "edgecascade", "chat", "--temperature", "0", "--max-tokens", "24"]
 
@@ -79,6 +80,40 @@ def test_a_file_that_is_no_conversation_is_refused(tmp_path: Path, text: str) ->
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match=r"x\.json"):
         Conversation.load(path)
+
+
+def test_a_cloud_comes_and_goes_while_one_talks(home: dict[str, str]) -> None:
+    """What the device is not sure of is asked of the cloud; commands show and change who answers, and who pays."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud("It is 391.") as cloud:
+        lines = ("What is 17 times 23?", "/stats", f"/cloud {cloud.spec()}", "What is 17 times 23?", "/stats",
+                 "/mode", "/mode nonsense", "/privacy never", "/budget 1calls/day", "/cloud off")  # fmt: skip
+        done = talk(environment, *lines)
+
+    assert done.returncode == 0
+    assert "a cloud would be asked; none is set up" in done.stderr
+    assert "It is 391." in done.stdout.splitlines()
+    assert "local 1, cloud 0; $0" in done.stdout
+    assert "local 1, cloud 1; $0, the price of 1 is unknown" in done.stdout
+    assert "mode: prefer_on_device" in done.stdout
+    assert "prefer_in_cloud" in done.stderr
+    assert done.stdout.splitlines()[-3:] == ["privacy: never", "budget: 1calls/day", "cloud: (none)"]
+
+
+def test_what_was_said_before_is_hidden_again(home: dict[str, str]) -> None:
+    """The whole history passes the privacy rules at each turn, answers with the user's own words in them too."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud("I will write to [EMAIL_1].", "Done.") as cloud:
+        command = [*CHAT, "--mode", "only_in_cloud", "--cloud", cloud.spec()]
+        done = subprocess.run(
+            command, env=environment | {"EDGECASCADE_MODEL": "./none.gguf"}, capture_output=True, text=True,
+            input="My address is ada@example.org.\nDo it.\n", check=False,
+        )  # fmt: skip
+
+    first, second = (json.dumps(request.body) for request in cloud.requests)
+    assert "I will write to ada@example.org." in done.stdout
+    assert "ada@example.org" not in first + second
+    assert second.count("[EMAIL_1]") == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")

@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from edgecascade.cli import main
 
 
-@pytest.mark.parametrize("name", [None, *sorted(main.commands), "bench decode", "models list", "models pull"])
+@pytest.mark.parametrize(
+    "name", [None, *sorted(main.commands), "bench decode", "models list", "models pull", "ledger tail", "config show"]
+)
 def test_every_command_explains_itself(name: str | None) -> None:
     """-h and --help print the same, with a sentence that says what the command does."""
     words = name.split() if name else []

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -120,6 +121,52 @@ def test_before_forgetting_the_count_is_the_count() -> None:
 
     assert state.count == pytest.approx(2, rel=1e-5)
     assert state.weights == pytest.approx([1, 1], rel=1e-5)
+
+
+# Behind gates
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.3, 0.65, 0.99])
+def test_below_a_limit_nothing_is_told_apart(limit: float) -> None:
+    """One bin holds the share that is below; those above are told apart as far as there are enough of them."""
+    estimates = np.random.default_rng(3).uniform(size=1000).tolist()
+    reference = Reference.above(estimates, limit)
+
+    assert reference.shares[0] == pytest.approx(np.mean([estimate < limit for estimate in estimates]), abs=0.1)
+    assert PsiState.of(reference).update(-math.inf, reference).weights[0] == 1
+    assert len(reference.edges) >= 1 and reference.edges[-1] < 1
+
+
+def gated_verdicts(stops: Callable[[float], bool], limit: float, *, shift: float = 0.0, repeats: int = 10) -> list[str]:
+    """What 5,000 answers say, normal estimates against 2,000 at calibration, where some are stopped by a gate."""
+    random = np.random.default_rng(7)
+    said = []
+    for _ in range(repeats):
+        reference = Reference.above(random.normal(size=2000).tolist(), limit)
+        state = PsiState.of(reference)
+        for estimate in random.normal(shift, size=5000).tolist():
+            below = estimate < limit or stops(estimate)
+            state = state.update(-math.inf if below else estimate, reference)
+        said.append(drift_verdict(psi(state, reference), worth(state, reference)))
+    return said
+
+
+@pytest.mark.parametrize("limit", [-0.5, 0.05, 0.3, 1.0])
+@pytest.mark.parametrize("lowest", [0.5, 0.9, 1.0])
+def test_what_gates_stop_is_no_drift(limit: float, lowest: float) -> None:
+    """All that is below the threshold, or only the least sure of it: no alarm in ten times 5,000 answers."""
+    said = gated_verdicts(lambda estimate: estimate < limit - 2 * (1 - lowest), limit)
+
+    assert not {"refit", "void"} & set(said)
+
+
+def test_drift_is_found_behind_gates() -> None:
+    """Where 60 % fall below the threshold instead of 30 %, whether they are stopped or written to their end."""
+    limit, shift = -0.524, -0.777
+    for stops in (lambda estimate: estimate < limit, lambda estimate: False):
+        said = gated_verdicts(stops, limit, shift=shift, repeats=5)
+
+        assert set(said) <= {"refit", "void"}
 
 
 def test_an_estimate_that_is_not_a_number_is_the_least_sure() -> None:

@@ -1,0 +1,373 @@
+"""The way of one question through a cascade, in a straight line.
+
+question ─▶ privacy ─▶ ┌ policy: which tier next, or stop ┐ ─▶ answer
+└ tier ─▶ draft ─▶ p_correct ──────┘
+"""
+
+import math
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from edgecascade.calling import AnyTier, CloudTier, Desk, is_cloud
+from edgecascade.errors import ContextLengthError, EdgeCascadeError, InputError, NoAnswerError
+from edgecascade.evidence import UNKNOWN
+from edgecascade.gating import Usual
+from edgecascade.hedging import Hedge
+from edgecascade.policies import Closed, OnBreak, Policy, Situation, TierView, within_limits
+from edgecascade.privacy import Rules, clear
+from edgecascade.records import (
+    Answer,
+    Attempt,
+    Code,
+    Decision,
+    Draft,
+    Event,
+    Failure,
+    GateOutcome,
+    Mode,
+    Question,
+    Timings,
+    Usage,
+)  # fmt: skip
+from edgecascade.running import DeviceTier, Doubt, Tokens, on_device
+from edgecascade.screen import Screen, Show
+from edgecascade.signals import signals
+from edgecascade.store.ledger import Cap
+from edgecascade.store.ledger.rows import Purpose
+from edgecascade.store.prices import upper_bound
+
+WORTH_QUEUEING = frozenset[Code](("offline", "breaker", "budget", "cloud_failed", "broken_off", "deadline"))
+AT_FAULT: Mapping[str, type[EdgeCascadeError]] = {"context": ContextLengthError, "input": InputError}
+NOTHING = Draft("", (), "cancelled", Usage(0, 0), Timings(0.0, 0.0, 0.0, 0.0, 0.0))
+"""What was written when an answer was stopped before it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a cascade answers; what a question says itself goes before.
+
+    mode         who answers                      rules        what may leave the device
+    show         what of a draft is shown         on_break     when a cloud's answer breaks off
+    caps         budgets, held by the ledger      deadline     seconds for one answer; None: none
+    gates        whether a decode that will not be kept is stopped
+    doubt        further samples near the threshold
+    hedge_below  the cloud is called already while the device writes, where a gate gives the draft a smaller
+                 probability; 1: always, 0: never
+    audit        share of kept answers that the cloud is asked as well, for the monitors
+    shadow       share of questions that both are asked, for a later fit; texts are kept for it
+    queue        ask again later what no cloud could be asked
+    content      keep texts in the ledger         watts        the device's power while it writes; None: unknown
+    offline      ask no cloud at all              quality      of the cloud: expected share of right answers
+    """
+
+    mode: Mode = "prefer_on_device"
+    rules: Rules = field(default_factory=Rules)
+    show: Show = "hold"
+    on_break: OnBreak = "retry"
+    caps: tuple[Cap, ...] = ()
+    deadline: float | None = None
+    gates: bool = True
+    doubt: Doubt = field(default_factory=Doubt)
+    hedge_below: float = 0.0
+    audit: float = 0.0
+    shadow: float = 0.0
+    queue: bool = False
+    content: bool = False
+    watts: float | None = None
+    offline: bool = False
+    quality: float = 1.0
+
+
+class Pace:
+    """Running means of a tier's whole answers: tokens and seconds."""
+
+    WEIGHT = 0.05
+
+    def __init__(self) -> None:
+        self.tokens: float | None = None
+        self.seconds: float | None = None
+
+    def saw(self, attempt: Attempt) -> None:
+        """Take note of a whole answer."""
+        if attempt.draft is None or not attempt.complete:
+            return
+        self.tokens = self._mean(self.tokens, attempt.draft.usage.completion_tokens)
+        self.seconds = self._mean(self.seconds, attempt.seconds)
+
+    def _mean(self, before: float | None, value: float) -> float:
+        return value if before is None else before + self.WEIGHT * (value - before)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all questions of a cascade share."""
+
+    tiers: tuple[AnyTier, ...]
+    policy: Policy
+    options: Options
+    desk: Desk
+    paces: Mapping[str, Pace]
+
+    def tier(self, name: str) -> AnyTier:
+        """Return a tier by its name."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
+    @property
+    def clouds(self) -> list[CloudTier]:
+        """The tiers that are asked over the network."""
+        return [tier for tier in self.tiers if is_cloud(tier)]
+
+    @property
+    def devices(self) -> list[DeviceTier]:
+        """The tiers on this device."""
+        return [tier for tier in self.tiers if not is_cloud(tier)]
+
+
+class _Stop(threading.Event):
+    """Set when the user's own event is, or when the time is over; the user's is left alone.
+
+    The clock is read rather than waited for: a cloud that is given up at the deadline then never looks like one that
+    failed just before it.
+    """
+
+    def __init__(self, users: threading.Event, until: float) -> None:
+        """``until`` is a ``time.monotonic``."""
+        super().__init__()
+        self.users, self._until = users, until
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        return self.users.is_set() or time.monotonic() >= self._until
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it, and return whether to stop."""
+        left = min(self._until - time.monotonic(), math.inf if timeout is None else timeout)
+        self.users.wait(None if math.isinf(left) else max(left, 0.0))
+        return self.is_set()
+
+
+class Asking:
+    """One question on its way."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        question: Question,
+        id: str,
+        cancel: threading.Event,
+        *,
+        whole: bool = False,
+        purpose: Purpose = "answer",
+    ) -> None:
+        """``whole``: the device writes its answer to the end, with hidden states, whatever the gates say."""
+        self.setup, self.question, self.id, self.whole, self.purpose = setup, question, id, whole, purpose
+        self.options = setup.options
+        self.attempts: list[Attempt] = []
+        self.trace: list[Decision] = []
+        self._until = time.monotonic() + self._seconds_allowed()
+        self.cancel = _Stop(cancel, self._until)
+        self.cleared = clear(question, self.options.rules) if setup.clouds else None
+        self._screen = Screen()
+        self._hedges: dict[str, Hedge] = {}
+        self._passed = False
+        self.error: EdgeCascadeError | None = None
+        self._raw = ""
+
+    def events(self) -> Generator[Event, None, Answer]:
+        """Yield what happens, all but ``Done``, and return the answer; where there is none, ``error`` says why."""
+        try:
+            while (decision := self._decide()).run is not None:
+                yield from self._attempt(self.setup.tier(decision.run), decision)
+        finally:
+            self._cancel_hedges()
+        answer = self._answer(decision)
+        if decision.answer is not None:
+            last = self.attempts[decision.answer]
+            yield from self._screen.settle(answer, last.tier, last.place)
+        return answer
+
+    # Which tier next.
+
+    def situation(self) -> Situation:
+        """Return what the policy sees now."""
+        views = tuple(self._view(tier) for tier in self.setup.tiers)
+        mode = self.question.mode or self.options.mode
+        return within_limits(Situation(self.question, mode, views, tuple(self.attempts), self.options.on_break))
+
+    def _decide(self) -> Decision:
+        decision = self._ended() if self.cancel.is_set() else self.setup.policy(self.situation())
+        self.trace.append(decision)
+        return decision
+
+    def _ended(self) -> Decision:
+        """Return the end that the user or the deadline has set."""
+        situation = self.situation()
+        number = next(
+            (number for number in (situation.last("cloud", complete=True), situation.last("device", complete=True),
+             situation.last("cloud"), situation.last("device")) if number is not None), None,
+        )  # fmt: skip
+        if self.cancel.users.is_set():
+            return Decision(None, number, "cancelled", "stopped by the user")
+        return Decision(None, number, "deadline", f"no time left of {self._seconds_allowed():g} s")
+
+    def _view(self, tier: AnyTier) -> TierView:
+        seconds = self.setup.paces[tier.name].seconds or 0.0
+        if not is_cloud(tier):
+            return TierView(tier.name, "device", seconds=seconds)
+        size = sum(len(message.content.encode()) for message in self.question.messages)
+        most = upper_bound(tier.price, size, self.question.sampling.max_tokens)
+        return TierView(tier.name, "cloud", self._closed(tier, most), most, seconds, self.options.quality)
+
+    def _closed(self, tier: CloudTier, most: float | None) -> Closed | None:
+        if self.options.offline:
+            return Closed("offline", "this device is set to be offline")
+        if self.cleared and self.cleared.blocked:
+            return Closed("blocked", self.cleared.blocked)
+        if self.question.sampling.grammar is not None:
+            return Closed("no_cloud", "a grammar cannot be sent to a cloud; a schema can")
+        if reason := tier.down():
+            return Closed("breaker", reason)
+        desk = self.setup.desk
+        if desk.caps and desk.ledger and (reason := desk.ledger.refused(self.id, tier.name, most, desk.caps)):
+            return Closed("budget", reason)
+        return None
+
+    # One tier's attempt.
+
+    def _attempt(self, tier: AnyTier, decision: Decision) -> Iterator[Event]:
+        """Ask a tier, show what it says, and take note of its attempt."""
+        before = self._to_go_on(tier)
+        if self.attempts:
+            yield self._screen.hand_off(tier.name, decision.code, decision.reason, keep=bool(before))
+        replaceable = not is_cloud(tier) and self._may_escalate()
+        self._screen.begin(held=replaceable and self.options.show != "draft")
+        self._raw, self._passed = before, False
+        tokens = self._in_cloud(tier, before) if is_cloud(tier) else self._on_device(tier, stopping=replaceable)
+        try:
+            while True:
+                token = next(tokens)
+                self._raw += token.text
+                if self._passed:
+                    yield from self._screen.release(tier.name, tier.place)
+                yield from self._screen.piece(token.text, tier.name, tier.place)
+        except StopIteration as stop:
+            attempt: Attempt = stop.value
+        finally:
+            tokens.close()
+        self.attempts.append(attempt)
+        self.setup.paces[tier.name].saw(attempt)
+
+    def _may_escalate(self) -> bool:
+        """Return whether a cloud could still take over from the device."""
+        situation = self.situation()
+        return situation.mode == "prefer_on_device" and situation.open("cloud") is not None
+
+    def _on_device(self, tier: DeviceTier, *, stopping: bool) -> Tokens:
+        pace = self.setup.paces[tier.name]
+        if stopping and self.options.hedge_below >= 1:
+            self._hedge()
+        return on_device(
+            tier,
+            self.question,
+            stopping=stopping and self.options.gates and not self.whole,
+            usual=Usual(pace.tokens, self.options.watts),
+            cancel=self.cancel,
+            look=partial(self._look, may_hedge=stopping),
+            doubt=self.options.doubt,
+            hidden=self.whole,
+        )
+
+    def _look(self, outcome: GateOutcome | None, *, may_hedge: bool) -> Failure | None:
+        """Take note of a gate; begin the cloud's call in a chosen band; end the draft when the cloud was faster."""
+        if outcome and outcome.passed:
+            self._passed = self.options.show == "gate"
+            if may_hedge and 1 / (1 + math.exp(-outcome.value)) < self.options.hedge_below:
+                self._hedge()
+        faster = next((name for name, hedge in self._hedges.items() if hedge.whole), None)
+        return Failure("hedged", f"{faster} was asked at the same time, and was faster") if faster else None
+
+    def _hedge(self) -> None:
+        view = self.situation().open("cloud")
+        if view and not self._hedges:
+            tier = self.setup.tier(view.name)
+            assert is_cloud(tier)
+            self._hedges[tier.name] = Hedge(lambda cancel: self._call(tier, "", cancel, "hedge"))
+
+    def _in_cloud(self, tier: CloudTier, before: str) -> Tokens:
+        hedge, users = self._hedges.pop(tier.name, None), self.cancel.users  # the deadline is the client's own
+        return hedge.tokens(users) if hedge else self._call(tier, before, users, self.purpose)
+
+    def _call(self, tier: CloudTier, before: str, cancel: threading.Event, purpose: Purpose) -> Tokens:
+        until = None if math.isinf(self._until) else self._until
+        return self.setup.desk.call(tier, self.question, self.id, purpose, cancel=cancel, before=before, deadline=until)
+
+    def _to_go_on(self, tier: AnyTier) -> str:
+        """Return the part that a cloud's broken answer left, where the next one is to go on behind it."""
+        last = self.attempts[-1].failure if self.attempts else None
+        broken = last is not None and last.code == "broken_off" and self.attempts[-1].tier == tier.name
+        return self._raw if broken and self.options.on_break == "continue" else ""
+
+    def _cancel_hedges(self) -> None:
+        self.attempts += [hedge.cancel() for hedge in self._hedges.values()]
+        self._hedges.clear()
+
+    # The end.
+
+    def _seconds_allowed(self) -> float:
+        given = (self.question.limits.seconds, self.options.deadline)
+        return min((seconds for seconds in given if seconds is not None), default=math.inf)
+
+    def _answer(self, decision: Decision) -> Answer:
+        """Return the answer that the last decision names."""
+        queued = self.options.queue and decision.code in WORTH_QUEUEING
+        if decision.answer is not None:
+            attempt = self.attempts[decision.answer]
+        else:
+            first = self.setup.tiers[0]
+            attempt = Attempt(first.name, first.place, NOTHING, UNKNOWN, 0.0)
+            if not queued and decision.code != "cancelled":
+                self.error = self._no_answer(decision)
+        draft = attempt.draft or NOTHING
+        estimate = attempt.estimate
+        return Answer(
+            id=self.id,
+            text=draft.text,
+            tier="cloud" if attempt.place == "cloud" else "local",
+            model=draft.served_by or attempt.tier,
+            p_correct=estimate.p_correct,
+            threshold=estimate.threshold,
+            promise=estimate.promise,
+            calibration=estimate.calibration,
+            mean_token_probability=draft.mean_token_probability,
+            reason=decision.reason,
+            finish_reason=draft.finish_reason,
+            usage=draft.usage,
+            timings=draft.timings,
+            signals=signals(draft),
+            code=decision.code,
+            blocked=self._blocked(decision),
+            queued=queued,
+            usd=_total(attempt.usd for attempt in self.attempts),
+            tool_calls=draft.tool_calls,
+            trace=tuple(self.trace),
+            attempts=tuple(self.attempts),
+        )
+
+    def _no_answer(self, decision: Decision) -> EdgeCascadeError:
+        """Return the error of no answer at all: the question's own fault where that is all that happened."""
+        for attempt in self.attempts:
+            if attempt.failure and attempt.failure.code in AT_FAULT and len(self.attempts) == 1:
+                return AT_FAULT[attempt.failure.code](attempt.failure.detail)
+        return NoAnswerError(f"no answer: {decision.reason}; `edgecascade config check` looks into it")
+
+    def _blocked(self, decision: Decision) -> bool:
+        """Return whether a cloud would have been asked, had privacy not forbidden it."""
+        return decision.code == "blocked"
+
+
+def _total(costs: Iterable[float | None]) -> float | None:
+    known = list(costs)
+    return None if None in known else math.fsum(cost for cost in known if cost is not None)

@@ -1,0 +1,153 @@
+"""From the config to a cascade: a model on this device, a cloud, a ledger, and how they answer."""
+
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from edgecascade.asking import Options
+from edgecascade.booking import LEASE_SECONDS
+from edgecascade.calling import AnyTier
+from edgecascade.cloud.client import CloudClient, CloudPool, Timeouts
+from edgecascade.cloud.specs import PROVIDERS, CloudSpec, cloud_spec
+from edgecascade.errors import ConfigError
+from edgecascade.llama.settings import EngineSettings
+from edgecascade.local import Notice, open_engine
+from edgecascade.policies import Margin, Policy, policy_of, threshold
+from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
+from edgecascade.running import Doubt
+from edgecascade.served import ServedTier
+from edgecascade.store.config import Config, config_of, rules_of
+from edgecascade.store.config.settings import Settings
+from edgecascade.store.downloads import Progress
+from edgecascade.store.keys import kept_key
+from edgecascade.store.ledger import Ledger, caps_of
+from edgecascade.store.paths import Folders
+from edgecascade.store.prices import Price, Prices
+from edgecascade.store.specs import is_server
+from edgecascade.tiers import LocalTier, RemoteTier
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The parts of a cascade, as ``Cascade(**parts)`` takes them."""
+
+    tiers: tuple[AnyTier, ...]
+    policy: Policy
+    options: Options
+    ledger: Ledger
+    system: str | None
+
+    def parts(self) -> dict[str, Any]:
+        """Return them by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def read_config(flags: Mapping[str, object]) -> Config:
+    """Return the config of this user, this folder and this environment, with ``flags`` before it."""
+    return config_of(Folders.of(os.environ), Path.cwd(), os.environ, flags)
+
+
+def assembled(
+    settings: Settings,
+    *,
+    engine: EngineSettings | None = None,
+    progress: Progress = lambda done, total, what: None,
+    notice: Notice = warnings.warn,
+) -> Assembled:
+    """Return the parts that the settings describe, the model fetched where it is missing, and loaded.
+
+    Raises ConfigError for settings that cannot be meant, and whatever fetching and opening a model raises.
+    """
+    folders = Folders.of(os.environ)
+    ledger = Ledger(folders.state / "ledger.db", clock=time.time, content=settings.content)
+    cloud = remote_tier(settings) if settings.cloud else None
+    if cloud is None and settings.mode == "only_in_cloud":
+        raise ConfigError(
+            "mode only_in_cloud without a cloud: found none, wanted one; name it with --cloud openai:MODEL, or "
+            "`edgecascade config init`"
+        )
+    device = None
+    if settings.mode != "only_in_cloud":
+        device = local_tier(settings, folders, gated=cloud is not None, engine=engine, progress=progress, notice=notice)
+    tiers = tuple(tier for tier in (device, cloud) if tier is not None)
+    return Assembled(tiers, rule_of(settings), options_of(settings), ledger, device.system if device else None)
+
+
+def remote_tier(settings: Settings) -> "RemoteTier":
+    """Return the cloud that the settings name; nothing is asked yet."""
+    assert settings.cloud is not None
+    spec = cloud_spec(settings.cloud, os.environ, kept_key)
+    waits = settings.timeouts
+    timeouts = Timeouts(waits.connect, waits.first_byte, waits.between, total=LEASE_SECONDS * 0.9)
+    pool = CloudPool(timeouts=timeouts)
+    return RemoteTier(CloudClient(spec, pool), price_of(settings, spec), pool)
+
+
+def price_of(settings: Settings, spec: CloudSpec) -> Price | None:
+    """Return what a cloud charges; behind another address than the provider's own only the user knows."""
+    provider = PROVIDERS.get(spec.name.partition(":")[0])
+    there = provider is not None and spec.base_url == provider.base_url
+    prices = Prices.of(settings.prices, date.today()) if there else Prices.own(settings.prices)
+    return prices.price(spec.name)
+
+
+def local_tier(
+    settings: Settings,
+    folders: Folders,
+    *,
+    gated: bool,
+    engine: EngineSettings | None,
+    progress: Progress,
+    notice: Notice,
+) -> LocalTier | ServedTier:
+    """Return the model on this device, loaded, or the server that stands for it."""
+    model = settings.model or DEFAULT_MODEL
+    if is_server(model):
+        spec = cloud_spec(model, os.environ, kept_key)
+        return ServedTier(spec, folders, fitted=settings.fitted, epsilon=settings.epsilon)
+    file = pull(model, folders=folders, environment=os.environ, home=Path.home(), progress=progress)
+    opened = open_engine(file.path, engine, folders=folders, notice=notice)
+    return LocalTier(
+        opened,
+        name=file.name,
+        sha256=file.sha256 or sha256_of_model(file.path, folders),
+        folders=folders,
+        system=system_of(file, folders),
+        fitted=settings.fitted,
+        epsilon=settings.epsilon,
+        gated=gated and settings.policy.gates,
+    )
+
+
+def rule_of(settings: Settings) -> Policy:
+    """Return the policy that the settings name."""
+    if settings.policy.name == "margin" and settings.policy.value_usd:
+        margin = Margin(settings.policy.value_usd)
+        return policy_of(lambda situation: threshold(situation, margin))
+    return policy_of()
+
+
+def options_of(settings: Settings) -> Options:
+    """Return how a cascade answers by these settings."""
+    return Options(
+        mode=settings.mode,
+        rules=rules_of(settings),
+        show=settings.stream.show,
+        on_break=settings.stream.on_break,
+        caps=caps_of(settings.budget) if settings.budget else (),
+        deadline=settings.deadline,
+        gates=settings.policy.gates,
+        doubt=Doubt(settings.policy.samples, settings.policy.band),
+        hedge_below=settings.policy.hedge_below,
+        audit=settings.audit,
+        shadow=settings.shadow,
+        queue=settings.queue,
+        content=settings.content,
+        watts=settings.watts,
+        offline=settings.offline,
+    )

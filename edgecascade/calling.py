@@ -1,0 +1,113 @@
+"""One call to a cloud: what leaves is cleared and booked first, whatever it is for."""
+
+import json
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from edgecascade.booking import Bill, Booking, limits_as_caps
+from edgecascade.cloud.calls import Meter
+from edgecascade.evidence import UNKNOWN
+from edgecascade.privacy import Rules, clear, cleared_question
+from edgecascade.records import Attempt, Ending, Failure, Message, Place, Question, Token
+from edgecascade.running import DeviceTier, Tokens, in_cloud
+from edgecascade.store.ledger import Cap, Ledger
+from edgecascade.store.ledger.rows import Purpose
+from edgecascade.store.prices import Price
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+
+class CloudTier(Protocol):
+    """A tier that is asked over the network."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, unique in its cascade."""
+
+    @property
+    def place(self) -> Place:
+        """Where it answers: "cloud"."""
+
+    @property
+    def load_seconds(self) -> float:
+        """0."""
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost; None: unknown."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+    def down(self) -> str | None:
+        """Return why it would not even be asked now; None where it would."""
+
+    def stream(
+        self,
+        question: Question,
+        *,
+        hidden: bool = False,
+        alternatives: int = 0,
+        cancel: threading.Event | None = None,
+        meter: Meter | None = None,
+        deadline: float | None = None,
+    ) -> Generator[Token, None, Ending]:
+        """Yield the tokens of an answer, and return how it ended; ``meter`` is asked before each request."""
+
+
+AnyTier = DeviceTier | CloudTier
+
+
+def is_cloud(tier: AnyTier) -> "TypeIs[CloudTier]":
+    """Return whether a tier is asked over the network."""
+    return tier.place == "cloud"
+
+
+def _as_json(originals: Mapping[str, str]) -> dict[str, str]:
+    """Return the originals as they stand inside a JSON string."""
+    return {placeholder: json.dumps(original)[1:-1] for placeholder, original in originals.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every call passes: the privacy rules, and the ledger that holds the budgets; None: no ledger, no budget."""
+
+    rules: Rules = field(default_factory=Rules)
+    ledger: Ledger | None = None
+    caps: Sequence[Cap] = ()
+
+    def call(
+        self,
+        tier: CloudTier,
+        question: Question,
+        answer_id: str,
+        purpose: Purpose,
+        *,
+        cancel: threading.Event,
+        before: str = "",
+        deadline: float | None = None,
+    ) -> Tokens:
+        """Yield a cloud's tokens, and return its attempt.
+
+        before    a broken answer's text, which it is to go on behind     deadline  on the monotonic clock
+        """
+        if before:
+            question = replace(question, messages=(*question.messages, Message("assistant", before)))
+        cleared = clear(question, self.rules)
+        if cleared.blocked:
+            return Attempt(tier.name, "cloud", None, UNKNOWN, 0.0, failure=Failure("blocked", cleared.blocked))
+        bill = Bill()
+        booking = Booking(self.ledger, answer_id, (*limits_as_caps(question.limits), *self.caps), cleared.kinds)
+        meter = booking.meter(tier.price, purpose, bill)
+        sent = cleared_question(question, cleared)
+        attempt = yield from in_cloud(
+            tier.name,
+            lambda: tier.stream(sent, cancel=cancel, meter=meter, deadline=deadline),
+            originals=_as_json(cleared.restore) if question.schema else cleared.restore,
+            spent=bill.usd,
+            before=before,
+        )
+        return attempt

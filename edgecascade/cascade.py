@@ -1,0 +1,201 @@
+"""An answer from the device where it can be trusted, and from the cloud where it cannot.
+
+    question ─▶ privacy ─▶ ┌ policy: which tier next, or stop ┐ ─▶ answer ─▶ ledger
+                           └ tier ─▶ draft ─▶ p_correct ──────┘
+
+The way of one question stands in ``asking``; here is what all of them share, and what comes after an answer.
+"""
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from edgecascade.afterwards import Compare, audit, same_answer, shadow
+from edgecascade.asking import Asking, Options, Pace, Setup
+from edgecascade.background import Background
+from edgecascade.calling import AnyTier, Desk
+from edgecascade.errors import ClosedError, ConfigError, QuestionError
+from edgecascade.policies import Policy, policy_of
+from edgecascade.recording import answer_row
+from edgecascade.records import Answer, Done, Event, Message, Question
+from edgecascade.store.ledger import Ledger
+from edgecascade.waiting import LateAnswer, OnLate, Queue, json_of_question
+
+Asked = str | Question | Sequence[Message | Mapping[str, str]]
+
+
+class Cascade:
+    """Tiers, a policy, and a ledger; several threads may ask it. ``close()`` it, or use it in ``with``.
+
+    >>> from edgecascade.testing import ScriptedReply, ScriptedTier
+    >>> device = ScriptedTier(ScriptedReply("Lyon.", p_correct=0.2, threshold=0.6), name="small")
+    >>> cloud = ScriptedTier("Paris.", name="large", place="cloud")
+    >>> with Cascade([device, cloud]) as cascade:
+    ...     answer = cascade.ask("What is the capital of France?")
+    >>> answer.text, answer.tier, answer.reason
+    ('Paris.', 'cloud', 'p_correct 0.20, kept from 0.60')
+    """
+
+    def __init__(
+        self,
+        tiers: Sequence[AnyTier],
+        *,
+        policy: Policy | None = None,
+        options: Options | None = None,
+        ledger: Ledger | None = None,
+        system: str | None = None,
+        compare: Compare = same_answer,
+        on_late: OnLate | None = None,
+        draw: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the tiers in their order of preference; they and the ledger are closed with the cascade.
+
+        policy  any function from a ``Situation`` to a ``Decision``; the threshold policy in the mode asked for
+        system   the system message of questions that bring none
+        compare  how far two answers say the same, for audits
+        on_late  is called with each answer to a question that had to wait; with it, the queue is worked on from now on
+        draw     gives a number from 0 to 1: which answers are audited or shadowed
+
+        Raises ConfigError for no tier, two of one name, and what needs a ledger without one.
+        """
+        options = options or Options()
+        names = [tier.name for tier in tiers]
+        if not tiers or len(set(names)) < len(names):
+            raise ConfigError(f"a cascade needs tiers of different names: found {names}, wanted at least one")
+        if ledger is None and (options.caps or options.queue or options.shadow):
+            raise ConfigError("budgets, queue and shadow need a ledger: found none, wanted ledger=Ledger(path, ...)")
+        desk = Desk(options.rules, ledger, options.caps)
+        self.setup = Setup(tuple(tiers), policy or policy_of(), options, desk, {name: Pace() for name in names})
+        self.system, self.ledger = system, ledger
+        self._compare, self._draw, self._now = compare, draw, now
+        self._background = Background()
+        self._closed = False
+        self.queue = Queue(ledger, self._ask_late, on_late or _nobody, now=now) if ledger else None
+        if self.queue and on_late:
+            self.queue.begin()
+
+    @classmethod
+    def open(cls, **settings: Any) -> Self:
+        """Return the cascade that the config describes; ``settings`` go before it, by the config's names.
+
+            Cascade.open(model="qwen2.5-coder-1.5b", cloud="openai:gpt-4o-mini", privacy="redact")
+
+        Raises ConfigError for what the config cannot mean, and whatever opening a model raises.
+        """
+        from edgecascade.assembling import assembled, read_config
+
+        on_late = settings.pop("on_late", None)
+        return cls(**assembled(read_config(settings).settings).parts(), on_late=on_late)
+
+    def ask(self, asked: Asked, *, cancel: threading.Event | None = None) -> Answer:
+        """Return the answer. Raises NoAnswerError where no tier that may answer could, and QuestionError."""
+        *_, last = self.stream(asked, cancel=cancel)
+        assert isinstance(last, Done)
+        return last.answer
+
+    def stream(self, asked: Asked, *, cancel: threading.Event | None = None) -> Generator[Event, None, None]:
+        """Yield ``Delta`` and ``Handoff`` as the answer is written, and ``Done`` at the end.
+
+        The pieces shown and not replaced make up the answer's text. Setting ``cancel`` ends it with what there is;
+        closing the generator ends it without an answer, and without a row in the ledger but for the calls made.
+        """
+        if self._closed:
+            raise ClosedError("this cascade was closed and cannot answer; open a new one")
+        whole = bool(self.setup.options.shadow) and self._draw() < self.setup.options.shadow
+        asking = Asking(self.setup, self.question(asked), uuid.uuid4().hex, cancel or threading.Event(), whole=whole)
+        started = time.perf_counter()
+        answer = yield from asking.events()
+        if self.ledger:
+            self.ledger.answered(answer_row(asking, answer, at=self._now(), seconds=time.perf_counter() - started))
+        if asking.error:
+            raise asking.error
+        self._afterwards(asking, answer)
+        yield Done(answer)
+
+    def _afterwards(self, asking: Asking, answer: Answer) -> None:
+        """Begin what nobody waits for."""
+        options = self.setup.options
+        if answer.queued and self.ledger:
+            self.ledger.enqueue(answer.id, json_of_question(asking.question))
+        drawn = bool(options.audit) and self._draw() < options.audit
+        for work in (
+            audit(asking, answer, self._compare, drawn=drawn),
+            shadow(asking, answer) if asking.whole else None,
+        ):
+            if work:
+                self._background.submit(work)
+
+    def _ask_late(self, question: Question, cancel: threading.Event) -> Answer:
+        """Ask a question that had to wait, of the cloud alone."""
+        setup = replace(self.setup, options=replace(self.setup.options, queue=False))
+        asking = Asking(setup, replace(question, mode="only_in_cloud"), uuid.uuid4().hex, cancel, purpose="queue")
+        answer = _drained(asking.events())
+        if asking.error:
+            raise asking.error
+        return answer
+
+    def question(self, asked: Asked) -> Question:
+        """Return what was asked as a question, with the cascade's system message where it brings none."""
+        if isinstance(asked, str):
+            return Question.of(asked, system=self.system)
+        if isinstance(asked, Question):
+            return asked
+        messages = tuple(message if isinstance(message, Message) else _message(message) for message in asked)
+        if self.system and messages and messages[0].role != "system":
+            messages = (Message("system", self.system), *messages)
+        return Question(messages)
+
+    def feedback(self, answer_id: str, *, correct: bool) -> None:
+        """Note whether an answer was right; InputError for an id that the ledger does not hold."""
+        if self.ledger is None:
+            raise ConfigError("feedback needs a ledger: found none, wanted ledger=Ledger(path)")
+        self.ledger.feedback(answer_id, correct)
+
+    def finish(self, seconds: float | None = None) -> bool:
+        """Wait for audits and shadows that are under way; False where they take longer than ``seconds``."""
+        return self._background.finish(seconds)
+
+    def close(self) -> None:
+        """End what runs in the background, close the tiers and the ledger; twice is once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.queue:
+            self.queue.close()
+        self._background.close()
+        for tier in self.setup.tiers:
+            tier.close()
+        if self.ledger:
+            self.ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _drained(events: Generator[Event, None, Answer]) -> Answer:
+    while True:
+        try:
+            next(events)
+        except StopIteration as stop:
+            answer: Answer = stop.value
+            return answer
+
+
+def _nobody(late: LateAnswer) -> None:
+    """Take an answer that nobody asked to be called for."""
+
+
+def _message(given: Mapping[str, str]) -> Message:
+    try:
+        return Message(given["role"], given["content"])  # type: ignore[arg-type]
+    except (KeyError, TypeError) as error:
+        raise QuestionError(f"no message: found {given!r:.80}, wanted role and content") from error

@@ -1,0 +1,66 @@
+"""A tier that answers in the background while another one writes; whoever is not needed is cancelled."""
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from edgecascade.records import Attempt, Token
+from edgecascade.running import Tokens
+
+POLL_SECONDS = 0.02
+
+Begin = Callable[[threading.Event], Tokens]
+
+
+class Hedge:
+    """One attempt on a thread of its own."""
+
+    def __init__(self, begin: Begin) -> None:
+        """Begin at once; ``begin`` is given the event that cancels it."""
+        self._cancel = threading.Event()
+        self._said: SimpleQueue[Token | None] = SimpleQueue()
+        self._attempt: Attempt | None = None
+        self._thread = threading.Thread(target=self._drain, args=(begin,), name="edgecascade-hedge")
+        self._thread.start()
+
+    def _drain(self, begin: Begin) -> None:
+        try:
+            tokens = begin(self._cancel)
+            while True:
+                self._said.put(next(tokens))
+        except StopIteration as stop:
+            self._attempt = stop.value
+        finally:
+            self._said.put(None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its answer is there, and whole."""
+        return self._attempt is not None and self._attempt.complete
+
+    def tokens(self, cancel: threading.Event) -> Tokens:
+        """Yield what it said and says, and return its attempt; ``cancel`` ends it."""
+        try:
+            while True:
+                if cancel.is_set():
+                    self._cancel.set()
+                try:
+                    token = self._said.get(timeout=POLL_SECONDS)
+                except Empty:
+                    continue
+                if token is None:
+                    return self._ended()
+                yield token
+        finally:
+            self.cancel()
+
+    def cancel(self) -> Attempt:
+        """End it, and return what it had come to; its connection is closed when this returns."""
+        self._cancel.set()
+        return self._ended()
+
+    def _ended(self) -> Attempt:
+        self._thread.join()
+        if self._attempt is None:
+            raise RuntimeError("a hedged call ended without an attempt; its traceback was printed by its thread")
+        return self._attempt

@@ -1,0 +1,130 @@
+"""Questions that wait for a cloud: asked again when it can be had, and their answers handed over, each exactly once.
+
+A waiting question lies in the ledger's file, with its text, until its answer was taken. Several processes may work on
+the same queue: a claim belongs to one of them, and a killed one's comes back after its lease. An answer is marked as
+taken before the callback is called: a crash inside the callback is the only way to lose one.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgecascade.errors import DeviceError, InputError, NoAnswerError
+from edgecascade.records import Answer, Limits, Message, Question, Sampling, Tool, ToolCall
+from edgecascade.store.ledger import Ledger, Queued
+
+LEASE_SECONDS = 600.0
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """The cloud's answer to a question that had to wait; ``answer_id`` is that of the answer which said so."""
+
+    answer_id: str
+    text: str
+    model: str
+    usd: float | None
+
+
+OnLate = Callable[[LateAnswer], None]
+log = logging.getLogger("edgecascade")
+
+AskNow = Callable[[Question, threading.Event], Answer]
+
+
+class Queue:
+    """Asks what waits in a ledger, on a thread of its own once begun."""
+
+    def __init__(self, ledger: Ledger, ask: AskNow, on_late: OnLate, *, now: Callable[[], float] = time.time) -> None:
+        self._ledger, self._ask, self._on_late, self._now = ledger, ask, on_late, now
+        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Work on the queue from now on: at once, and every half minute."""
+        self._thread = threading.Thread(target=self._run, name="edgecascade-queue", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what was not asked stays in the ledger."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread:
+            self._thread.join()
+
+    def catch_up(self) -> int:
+        """Ask what waits and may be asked now, hand over what was answered, and return how many were handed over."""
+        while not self._stopping.is_set() and (queued := self._ledger.claim(LEASE_SECONDS)) is not None:
+            self._ask_one(queued)
+        return self._hand_over()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.catch_up()
+            except DeviceError as error:
+                log.warning("the queue could not be worked on: %s", error)
+            self._wake.wait(FIRST_PAUSE)
+
+    def _ask_one(self, queued: Queued) -> None:
+        try:
+            answer = self._ask(question_of_json(queued.question), self._stopping)
+        except InputError as error:  # the question's own fault: it would be so every time
+            log.warning("a question that waited was given up: %s", error)
+            self._ledger.give_up(queued.answer_id)
+            return
+        except NoAnswerError:
+            answer = None
+        if answer is None or answer.finish_reason == "cancelled":  # a part of an answer is none
+            pause = 0.0 if self._stopping.is_set() else pause_after(queued.tries)
+            self._ledger.release(queued.answer_id, self._now() + pause)
+            return
+        late = LateAnswer(queued.answer_id, answer.text, answer.model, answer.usd)
+        self._ledger.finish(queued.answer_id, json.dumps(asdict(late), ensure_ascii=False))
+
+    def _hand_over(self) -> int:
+        taken = 0
+        for queued in self._ledger.undelivered():
+            if queued.answer and self._ledger.mark_delivered(queued.answer_id):
+                taken += 1
+                self._on_late(LateAnswer(**json.loads(queued.answer)))
+        return taken
+
+
+def pause_after(tries: int) -> float:
+    """Return the seconds until a question is asked again.
+
+    >>> [pause_after(tries) for tries in (1, 2, 3, 10_000)]
+    [30.0, 60.0, 120.0, 3600.0]
+    """
+    return min(FIRST_PAUSE * 2.0 ** min(tries - 1, 10), LONGEST_PAUSE)
+
+
+def json_of_question(question: Question) -> str:
+    """Return a question as JSON text."""
+    return json.dumps(asdict(question), ensure_ascii=False)
+
+
+def question_of_json(text: str) -> Question:
+    """Return the question that ``json_of_question`` wrote."""
+    given = json.loads(text)
+    sampling = given.pop("sampling")
+    return Question(
+        messages=tuple(map(_message, given.pop("messages"))),
+        turned=tuple(map(_message, given.pop("turned"))),
+        sampling=Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
+        choices=tuple(given.pop("choices")),
+        tools=tuple(Tool(**tool) for tool in given.pop("tools")),
+        limits=Limits(**given.pop("limits")),
+        **given,
+    )
+
+
+def _message(given: Mapping[str, Any]) -> Message:
+    calls = tuple(ToolCall(**call) for call in given["tool_calls"])
+    return Message(given["role"], given["content"], calls, given["tool_call_id"])

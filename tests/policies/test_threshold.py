@@ -1,0 +1,127 @@
+"""The device first; the cloud where its answer is not kept, and why."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from edgecascade.policies import Closed, Margin, Situation, TierView, threshold
+from edgecascade.records import Attempt, Question, Tool
+
+Attempted = Callable[..., Attempt]
+Situated = Callable[..., Situation]
+OFFLINE = Closed("offline", "no network")
+
+
+def test_covered_is_kept(situated: Situated, attempted: Attempted) -> None:
+    """From the very threshold on, with both numbers among the terms."""
+    decision = threshold(situated(attempted(p=0.6, threshold=0.6, gates=(True, True))))
+
+    assert (decision.run, decision.answer, decision.code) == (None, 0, "kept")
+    assert decision.terms == {"p_correct": 0.6, "threshold": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        ({"p": 0.5, "threshold": 0.6}, "not_kept"),
+        ({"p": 0.9}, "no_promise"),
+        ({}, "no_promise"),
+        ({"p": 0.9, "threshold": 0.6, "gates": (True, False)}, "gate"),
+        ({"finish": "cancelled", "gates": (False,)}, "gate"),
+        ({"finish": "cancelled", "failed": "hedged"}, "hedged"),
+        ({"finish": "cancelled", "failed": "device"}, "device_failed"),
+        ({"finish": None, "failed": "device"}, "device_failed"),
+    ],
+)
+def test_what_is_not_covered_goes_to_the_cloud(
+    situated: Situated, attempted: Attempted, made: dict[str, object], code: str
+) -> None:
+    """With the reason, which stays the reason once the cloud has answered; offline a whole answer is given anyway."""
+    draft, cloud = attempted(**made), attempted("cloud", "cloud")
+    asked = threshold(situated(draft))
+    answered = threshold(situated(draft, cloud))
+    without = threshold(situated(draft).without("cloud", OFFLINE))
+
+    assert (asked.run, asked.code) == ("cloud", code)
+    assert (answered.run, answered.answer, answered.code) == (None, 1, code)
+    assert without.run != "cloud"
+    assert not draft.complete or (without.answer, without.code) == (0, "offline")
+
+
+def test_a_draft_that_was_stopped_in_vain_is_written_again(situated: Situated, attempted: Attempted) -> None:
+    """Once: the cloud that it was stopped for cannot be had."""
+    stopped, failed = attempted(finish="cancelled", gates=(False,)), attempted("cloud", "cloud", failed="server")
+    again = threshold(situated(stopped, failed))
+    end = threshold(situated(stopped, failed, stopped))
+
+    assert (again.run, again.code) == ("device", "cloud_failed")
+    assert end.run is None and end.answer is not None
+
+
+def test_tools_are_for_the_cloud(situated: Situated, attempted: Attempted) -> None:
+    """The device is not even asked; without a cloud it answers in words."""
+    question = replace(Question.of("Why?"), tools=(Tool("f", "", "{}"),))
+    asked = threshold(situated(question=question))
+    answered = threshold(situated(attempted("cloud", "cloud"), question=question))
+
+    assert (asked.run, asked.code) == ("cloud", "tools")
+    assert (answered.answer, answered.code) == (0, "tools")
+    assert threshold(situated(question=question).without("cloud", OFFLINE)).run == "device"
+
+
+def test_without_a_model_on_the_device_the_cloud_answers(situated: Situated) -> None:
+    """And says so."""
+    decision = threshold(situated(tiers=(TierView("cloud", "cloud"),)))
+
+    assert (decision.run, decision.code) == ("cloud", "no_device")
+
+
+def test_a_gate_is_named_with_its_numbers(situated: Situated, attempted: Attempted) -> None:
+    """What it saw, where, and what it wanted."""
+    decision = threshold(situated(attempted(p=0.9, threshold=0.6, gates=(True, False))))
+
+    assert decision.terms["gate"] == "G1" and decision.terms["at"] == 16
+    assert decision.reason == "gate G1: logit 0.00, passes from 0.00"
+
+
+# With a margin
+
+
+def test_a_covered_answer_is_given_up_where_the_cloud_is_worth_its_price(
+    situated: Situated, attempted: Attempted
+) -> None:
+    """A gain of 0.2 right answers at a dollar each, for a cent; and the code stays that once the cloud has answered."""
+    draft = attempted(p=0.7, threshold=0.6)
+    asked = threshold(situated(draft), Margin(1.0))
+    answered = threshold(situated(draft, attempted("cloud", "cloud")), Margin(1.0))
+
+    assert (asked.run, asked.code) == ("cloud", "margin")
+    assert asked.terms["gain"] == pytest.approx(0.2) and asked.terms["cost_usd"] == 0.01
+    assert (answered.answer, answered.code) == (1, "margin")
+    assert "kept from 0.60, and the cloud's expected gain was worth its price" in answered.reason
+
+
+@pytest.mark.parametrize(
+    ("margin", "changes"),
+    [
+        (Margin(0.04), {}),
+        (Margin(1.0), {"usd": None}),
+        (Margin(1.0), {"closed": OFFLINE}),
+        (Margin(1.0), {"quality": 0.7}),
+        (Margin(1.0, usd_a_second=0.1), {"seconds": 2.0}),
+    ],
+)
+def test_it_is_kept_where_the_cloud_is_not_worth_it(
+    situated: Situated, attempted: Attempted, margin: Margin, changes: dict[str, object]
+) -> None:
+    """Too dear, of unknown price, out of reach, no better, or too slow."""
+    cloud = replace(TierView("cloud", "cloud", usd=0.01, quality=0.9), **changes)  # type: ignore[arg-type]
+    decision = threshold(situated(attempted(p=0.7, threshold=0.6), tiers=(TierView("device", "device"), cloud)), margin)
+
+    assert (decision.answer, decision.code) == (0, "kept")
+
+
+def test_a_margin_never_keeps_what_is_not_covered(situated: Situated, attempted: Attempted) -> None:
+    """However dear the cloud is."""
+    assert threshold(situated(attempted(p=0.5, threshold=0.6)), Margin(1e-9)).run == "cloud"

@@ -1,0 +1,141 @@
+"""A tier that answers in the background: in order, cancelled when not needed, never silent about a bug."""
+
+import threading
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from edgecascade.evidence import UNKNOWN
+from edgecascade.hedging import Begin, Hedge
+from edgecascade.records import Attempt, Draft, Failure, Timings, Token, Usage
+from edgecascade.running import Tokens
+
+LONG = 200_000
+"""Tokens that nobody waits for."""
+quiet_thread = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def attempt(count: int, *, failed: str | None = None) -> Attempt:
+    """What came of so many tokens."""
+    draft = Draft("word", (), "end", Usage(1, count), Timings(0, 0, 0, 0, 0))
+    return Attempt("cloud", "cloud", draft, UNKNOWN, 1.0, failure=Failure(failed, failed) if failed else None)
+
+
+class Speaker:
+    """Says so many words, then what it is told to wait for; notes whether it was ended in order."""
+
+    def __init__(self, words: int = 0, *, waits: bool = False) -> None:
+        self.words, self.waits, self.ended = words, waits, threading.Event()
+
+    def begin(self, cancel: threading.Event) -> Tokens:
+        """Speak."""
+        said = 0
+        try:
+            while said < self.words and not cancel.is_set():
+                yield Token.untold(f"{said} ", 0.0)
+                said += 1
+            if self.waits:
+                assert cancel.wait(30)
+            return attempt(said, failed="cancelled" if cancel.is_set() else None)
+        finally:
+            self.ended.set()
+
+
+def drained(tokens: Tokens) -> tuple[list[str], Attempt]:
+    """All that is said, and the attempt."""
+    said: list[str] = []
+    while True:
+        try:
+            said.append(next(tokens).text)
+        except StopIteration as stop:
+            return said, stop.value
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Every test leaves the threads that it found."""
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("words", [0, 1, 1000])
+def test_all_it_says_comes_in_order(words: int) -> None:
+    """And the attempt at the end, as without a thread in between."""
+    said, made = drained(Hedge(Speaker(words).begin).tokens(threading.Event()))
+
+    assert said == [f"{number} " for number in range(words)]
+    assert made == attempt(words)
+
+
+def test_it_is_whole_once_it_has_ended() -> None:
+    """Not before, and not when it was cancelled."""
+    waiting, done = Hedge(Speaker(waits=True).begin), Hedge(Speaker(1).begin)
+    before = waiting.whole
+    waiting.cancel()
+    drained(done.tokens(threading.Event()))
+
+    assert (before, waiting.whole, done.whole) == (False, False, True)
+
+
+def test_nobody_needs_it_any_more() -> None:
+    """Cancelled while it waits, it is closed when ``cancel`` returns, and says what it had come to."""
+    speaker = Speaker(3, waits=True)
+    hedge = Hedge(speaker.begin)
+    made = hedge.cancel()
+
+    assert speaker.ended.is_set()
+    assert made.failure == Failure("cancelled", "cancelled") and made == hedge.cancel()
+
+
+def test_the_users_cancel_reaches_it_while_it_waits() -> None:
+    """It is passed on although nothing comes."""
+    cancel, speaker = threading.Event(), Speaker(2, waits=True)
+    tokens = Hedge(speaker.begin).tokens(cancel)
+    first = next(tokens).text
+    cancel.set()
+    rest, made = drained(tokens)
+
+    assert [first, *rest] == ["0 ", "1 "][: 1 + len(rest)]
+    assert made.failure and speaker.ended.is_set()
+
+
+def test_the_users_cancel_reaches_it_while_it_speaks() -> None:
+    """However fast the words come, and the attempt is about those that were shown."""
+    cancel, speaker = threading.Event(), Speaker(LONG)
+    tokens = Hedge(speaker.begin).tokens(cancel)
+    next(tokens)
+    cancel.set()
+    rest, made = drained(tokens)
+
+    assert made.failure and made.draft
+    assert 1 + len(rest) == made.draft.usage.completion_tokens < LONG
+
+
+def test_who_stops_listening_ends_it() -> None:
+    """Closing the stream closes what is behind it."""
+    speaker = Speaker(1, waits=True)
+    tokens = Hedge(speaker.begin).tokens(threading.Event())
+    next(tokens)
+    tokens.close()
+
+    assert speaker.ended.is_set()
+
+
+def _at_once(cancel: threading.Event) -> Tokens:
+    raise ZeroDivisionError
+
+
+def _after_a_word(cancel: threading.Event) -> Generator[Token, None, Attempt]:
+    yield Token.untold("word", 0.0)
+    raise ZeroDivisionError
+
+
+@quiet_thread
+@pytest.mark.parametrize("begin", [_at_once, _after_a_word])
+def test_a_bug_in_it_is_not_swallowed(begin: Begin) -> None:
+    """Whoever listens, or cancels it, is told; nobody waits for ever."""
+    with pytest.raises(RuntimeError, match="its traceback was printed"):
+        drained(Hedge(begin).tokens(threading.Event()))
+    with pytest.raises(RuntimeError, match="its traceback was printed"):
+        Hedge(begin).cancel()
