@@ -77,11 +77,13 @@ Array = NDArray[np.float64]
 
 def paired(device: Attempts, cloud: Attempts) -> Attempts:
     """Return the device's attempts at what both answered, with the other's grade as the cloud's score."""
-    if device.header.system != cloud.header.system:
+    system = device.header.system or None
+    if system != (cloud.header.system or None):
         raise SystemExit(f"two system messages: {device.header.system!r} and {cloud.header.system!r}; collect with one")
     grades = {row.id: row.grade.score for row in cloud.rows}
     rows = tuple(replace(row, cloud=grades[row.id]) for row in device.rows if row.id in grades)
-    return Attempts(device.header.model_copy(update={"cloud": cloud.header.identity.model}), rows)
+    header = device.header.model_copy(update={"cloud": cloud.header.identity.model, "system": system})
+    return Attempts(header, rows)
 
 
 def held_out(ids: Sequence[str], count: int, seed: int) -> frozenset[str]:

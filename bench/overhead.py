@@ -155,16 +155,16 @@ def from_threads(folder: Path, threads: int) -> float:
 
 
 def over_http(folder: Path, base_url: str) -> dict[str, Any]:
-    """Return what a call over HTTP takes: plain, by a cascade that asks only the cloud, and by one that escalates."""
-    question = QUESTIONS[1]
-    remote = RemoteTier(CloudClient(cloud_spec(f"{base_url}#loopback", {})))
+    """Return what a call over HTTP takes: plain, by our client, by a cascade without a device, and by one with it."""
+    question, spec = QUESTIONS[1], cloud_spec(f"{base_url}#loopback", {})
     found: dict[str, Any] = {}
     with httpx.Client() as client:
         found["httpx"] = spread(times(lambda number: plain_call(client, base_url, question), HTTP_ANSWERS))
-    with cascade(folder, remote) as made:
+    with CloudClient(spec) as ours:
+        found["our client"] = spread(times(lambda number: ours.answer(question), HTTP_ANSWERS))
+    with cascade(folder, RemoteTier(CloudClient(spec))) as made:
         found["cascade, cloud only"] = spread(times(lambda number: made.ask(question), HTTP_ANSWERS))
-    remote = RemoteTier(CloudClient(cloud_spec(f"{base_url}#loopback", {})))
-    with cascade(folder, device(), remote) as made:
+    with cascade(folder, device(), RemoteTier(CloudClient(spec))) as made:
         found["cascade, escalated"] = spread(times(lambda number: made.ask(question), HTTP_ANSWERS))
     return found
 

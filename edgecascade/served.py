@@ -143,11 +143,10 @@ class ServedTier:
     def estimate(self, question: Question, draft: Draft, measured: Mapping[str, float] | None = None) -> Estimate:
         """Return what the fitted file says of a draft; unknown without one, or without log-probabilities."""
         judge = self.judge(question)
-        if judge is None:
-            return UNKNOWN_ESTIMATE
         if draft.text and not draft.tokens:
-            return replace(UNKNOWN_ESTIMATE, calibration=Calibration(judge.fitted.file.id, "refused", NO_LOGPROBS))
-        return judge(question, draft, measured)
+            id = judge.fitted.file.id if judge else ""
+            return replace(UNKNOWN_ESTIMATE, calibration=Calibration(id, "refused", NO_LOGPROBS))
+        return judge(question, draft, measured) if judge else UNKNOWN_ESTIMATE
 
     def run_of(self, question: Question) -> dict[str, Any]:
         """Return what is recorded of how it runs."""

@@ -1,4 +1,4 @@
-"""The bench of the cascade: what is held out is not fitted on, every arm is asked alike, and risks are what they say."""
+"""The bench of the cascade: what is held out is never fitted on, every arm is asked alike, risks are what they say."""
 
 import importlib.util
 import sys

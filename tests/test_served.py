@@ -358,14 +358,14 @@ def calibrated(server: LoopbackCloud, folders: Folders, pool: CloudPool, out: Pa
     tier = tier_of(server, folders, pool)
     identity = tier.identity(Sampling())
     collect(tier, labelled(), out, sha256="", source="s", system=None, today="2026-11-22", clock=lambda: 0.0)
-    found = fit(read_attempts([out]), promise="selective", epsilon=0.4, delta=0.1, today="2026-11-22")
+    found = fit(read_attempts([out]), promise="selective", epsilon=0.2, delta=0.1, today="2026-11-22")
     write_fitted(user_fitted(folders, identity.sha256), found.file, found.onnx)
     return tier
 
 
-def judged(tier: ServedTier, text: str, logprob: float, server: LoopbackCloud) -> tuple[Draft, Any]:
-    """Return a draft that the server says with this log-probability, and what it is worth."""
-    question = Question.of(text, sampling=Sampling(max_tokens=64))
+def judged(tier: ServedTier) -> tuple[Draft, Any]:
+    """Return the server's next answer, and what it is worth."""
+    question = Question.of("Say 7.", sampling=Sampling(max_tokens=64))
     draft = evidence.draft(tier, question)
     return draft, tier.estimate(question, draft, signals(draft))
 
@@ -378,7 +378,7 @@ def test_collected_fitted_and_judged(
     script = [Reply("Yes.", logprobs=-0.5)] * len(PROMPTS) + replies()
     with LoopbackCloud(*script, Reply("7", logprobs=-0.06), Reply("7", logprobs=-2.01), pages=pages) as server:
         tier = calibrated(server, folders, pool, tmp_path / "attempts.jsonl")
-        (_, sure), (_, unsure) = (judged(tier, "Say 7.", 0.0, server) for _ in range(2))
+        (_, sure), (_, unsure) = (judged(tier) for _ in range(2))
 
     assert sure.p_correct > unsure.p_correct
     assert sure.calibration.verdict == unsure.calibration.verdict == state
@@ -397,7 +397,7 @@ def test_without_log_probabilities_there_is_no_estimate(folders: Folders, pool: 
     script = [Reply("Yes.", logprobs=-0.5)] * len(PROMPTS) + replies()
     with LoopbackCloud(*script, Reply("7"), pages=LLAMA_SERVER) as server:
         tier = calibrated(server, folders, pool, tmp_path / "attempts.jsonl")
-        draft, estimate = judged(tier, "Say 7.", 0.0, server)
+        draft, estimate = judged(tier)
 
     assert draft.text == "7" and not draft.tokens
     assert estimate.p_correct is None and "no log-probabilities" in estimate.calibration.reason
@@ -454,3 +454,14 @@ def test_the_command_line_asks_a_server(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (0, "It is Paris.\n"), done.stderr
     assert "#loopback" in done.stderr
+
+
+@pytest.mark.usefixtures("_home")
+def test_an_answer_without_log_probabilities_says_why() -> None:
+    """Also where nothing was fitted yet: the reason names the servers that tell them."""
+    with LoopbackCloud("Paris.") as server:
+        with Cascade(**assembled(Settings(model=server.base_url())).parts()) as cascade:
+            answer = cascade.ask("Capital of France?")
+
+    assert (answer.text, answer.p_correct, answer.mean_token_probability) == ("Paris.", None, None)
+    assert answer.calibration is not None and "0.12.11" in answer.calibration.reason

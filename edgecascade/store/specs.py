@@ -89,7 +89,11 @@ def parse_spec(text: str, *, home: Path) -> Spec:
         spec = UrlSpec(text)
         if is_safe_url(text) and spec.file.endswith(".gguf"):
             return spec
-        raise _unusable(text, "https://host/file.gguf (http only to this machine)")
+        wanted = "https://host/file.gguf (http only to this machine)"
+        asked = (
+            "; a running server has no file: `ask`, `chat` and `calibrate` take its address" if is_server(text) else ""
+        )
+        raise _unusable(text, wanted + asked)
     if colon and scheme == "hf":
         return _hub_spec(text, rest)
     if colon and scheme == "ollama":

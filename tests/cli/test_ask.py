@@ -339,12 +339,28 @@ def test_an_answer_that_takes_too_long_is_no_interrupt(home: dict[str, str]) -> 
     assert "0.2 s" in done.stderr
 
 
-def test_half_of_an_answer_never_reaches_a_pipe_twice(home: dict[str, str]) -> None:
-    """A cloud's stream that breaks off and is asked again leaves the whole answer alone on standard output."""
-    with LoopbackCloud(fault.closes(3, "It is three hundred."), "It is 391.") as cloud:
-        done = run(without_a_model(home), "ask", "--mode", "only_in_cloud", "--cloud", cloud.spec(), HARD)
+@pytest.mark.parametrize(("on_break", "again"), [("retry", "It is three hundred."), ("continue", " hundred.")])
+def test_a_pipe_gets_an_answer_that_broke_off_once(home: dict[str, str], on_break: str, again: str) -> None:
+    """Asked again or gone on with, standard output holds the whole answer, and no part of it twice."""
+    environment = without_a_model(home, EDGECASCADE_STREAM__ON_BREAK=on_break)
+    with LoopbackCloud(fault.closes(3, "It is three hundred."), again) as cloud:
+        done = run(environment, "ask", "--mode", "only_in_cloud", "--cloud", cloud.spec(), HARD)
 
-    assert (done.returncode, done.stdout) == (0, "It is 391.\n")
+    assert (done.returncode, done.stdout) == (0, "It is three hundred.\n")
+
+
+def test_a_question_that_had_to_wait_is_answered_once(home: dict[str, str]) -> None:
+    """Queued while no cloud was reached; the next command brings its answer, on standard error, and no later one."""
+    environment = without_a_model(home, EDGECASCADE_QUEUE="true", EDGECASCADE_MODE="only_in_cloud")
+    with LoopbackCloud.refusing() as nobody:
+        waiting = run(environment, "ask", "--cloud", nobody.spec(), HARD)
+    with LoopbackCloud("It is so.") as cloud:
+        later = [run(environment, "ask", "--cloud", cloud.spec(), "Is it so?") for _ in range(3)]
+
+    assert (waiting.returncode, waiting.stdout.strip()) == (0, "")
+    assert "queued, asked again later: " in waiting.stderr
+    assert [done.stdout for done in later] == ["It is so.\n"] * 3
+    assert "".join(done.stderr for done in later).count("late answer to ") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals")
