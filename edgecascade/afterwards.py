@@ -28,11 +28,14 @@ Compare = Callable[[Question, str, str], float]
 """How far two answers to a question say the same, 0 to 1."""
 
 
+CONVERSATION = "ledger/conversation"
+
+
 def labelled(question: Question, answer_id: str, gold: str = "") -> LabelledQuestion:
     """Return the question as one that is graded by agreement with the cloud's answer."""
     return LabelledQuestion(
         id=answer_id,
-        task="ledger",
+        task=CONVERSATION if question.goes_on else "ledger",
         messages=question.messages,
         metric="agreement",
         gold=(gold,) if gold else (),
@@ -117,11 +120,17 @@ def _device_draft(asking: Asking, answer: Answer, tier: DeviceTier, stopping: th
 def _cloud_text(asking: Asking, answer: Answer, tier: CloudTier, stopping: threading.Event) -> str | None:
     """Return the cloud's whole answer, asked now where it was not; None where none could be had."""
     for attempt in answer.attempts:
-        if attempt.place == "cloud" and attempt.complete and attempt.draft:
-            return attempt.draft.text
+        if attempt.place == "cloud" and (text := _said(attempt)):
+            return text
     purpose: Purpose = "audit" if answer.kept else "shadow"
     attempt = drained(asking.setup.desk.call(tier, asking.question, answer.id, purpose, cancel=stopping))
-    return attempt.draft.text if attempt.complete and attempt.draft else None
+    return _said(attempt)
+
+
+def _said(attempt: Attempt) -> str | None:
+    """Return a whole answer's text; None where nothing was said, or a filter said it: that is no verdict on another."""
+    draft = attempt.draft
+    return draft.text or None if attempt.complete and draft and draft.finish_reason != "filter" else None
 
 
 def drained(tokens: Tokens) -> Attempt:

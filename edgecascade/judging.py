@@ -90,6 +90,8 @@ def like_those_certified(question: Question, draft: Draft, file: FittedFile, ide
         return identity
     if system != file.system:
         return Verdict("stale", f"another system message: found {_cut(system)}, fitted with {_cut(file.system)}")
+    if question.goes_on and not file.provenance.get("conversations"):
+        return Verdict("stale", "it goes on with a conversation, and was fitted on questions that stand alone")
     if draft.finish_reason != "end":
         return Verdict("stale", f"the answer did not end by itself: found {draft.finish_reason!r}; such are not kept")
     if question.choices and letter_of(draft.text, question.choices) is None:

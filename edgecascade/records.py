@@ -176,6 +176,11 @@ class Question:
         if not self.messages[-1].content.strip():
             raise QuestionError("the question is empty: found no text, wanted at least one word")
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it comes after earlier turns."""
+        return any(message.role in ("assistant", "tool") for message in self.messages)
+
     @classmethod
     def of(cls, text: str, *, system: str | None = None, sampling: Sampling | None = None) -> "Question":
         """Return a one-turn question.

@@ -44,6 +44,7 @@ class Queue:
         self._ledger, self._ask, self._on_late, self._now = ledger, ask, on_late, now
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._working = threading.Lock()
 
     def begin(self) -> None:
         """Work on the queue from now on: at once, and every half minute."""
@@ -59,9 +60,10 @@ class Queue:
 
     def catch_up(self) -> int:
         """Ask what waits and may be asked now, hand over what was answered, and return how many were handed over."""
-        while not self._stopping.is_set() and (queued := self._ledger.claim(LEASE_SECONDS)) is not None:
-            self._ask_one(queued)
-        return self._hand_over()
+        with self._working:
+            while not self._stopping.is_set() and (queued := self._ledger.claim(LEASE_SECONDS)) is not None:
+                self._ask_one(queued)
+            return self._hand_over()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

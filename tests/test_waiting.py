@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 
 from edgecascade.asking import Options
 from edgecascade.cascade import Cascade
+from edgecascade.cloud.client import CloudClient
+from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, InputError, NoAnswerError
 from edgecascade.records import Answer, Limits, Message, Question, Sampling, Tool, ToolCall
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
-from edgecascade.waiting import FIRST_PAUSE, LateAnswer, Queue, json_of_question, pause_after, question_of_json
+from edgecascade.tiers import RemoteTier
+from edgecascade.waiting import FIRST_PAUSE, LateAnswer, OnLate, Queue, json_of_question, pause_after, question_of_json
 
 OFFLINE = ScriptedReply("", fails=CloudError("no network", code="offline"))
 BROKEN = ScriptedReply("The capital is Paris.", fails=CloudError("the line broke", code="broken_off"), fails_after=2)
@@ -47,6 +51,12 @@ def caught_up(cascade: Cascade) -> int:
     """Return how many late answers were handed over now."""
     assert cascade.queue is not None
     return cascade.queue.catch_up()
+
+
+def tell(cascade: Cascade, on_late: OnLate) -> None:
+    """Let late answers come here, without the thread that would work on the queue by itself."""
+    assert cascade.queue is not None
+    cascade.queue._on_late = on_late
 
 
 def waiting(path: Path) -> int:
@@ -82,8 +92,7 @@ def test_the_device_answers_now_and_the_cloud_later(tmp_path: Path) -> None:
     late: list[LateAnswer] = []
     with cascade_on(tmp_path / "l.db", OFFLINE, "Paris.", clock=Clock()) as cascade:
         answer = cascade.ask("Why?")
-        assert cascade.queue is not None
-        cascade.queue._on_late = late.append
+        tell(cascade, late.append)
         handed = [caught_up(cascade), caught_up(cascade)]
 
     assert (answer.text, answer.queued, handed) == ("It is Lyon.", True, [1, 0])
@@ -110,7 +119,7 @@ def test_what_is_worth_waiting_for(tmp_path: Path, options: Options, queued: boo
 def test_what_may_not_leave_does_not_wait(tmp_path: Path) -> None:
     """A question that privacy keeps on the device is not sent later either, and its text does not lie in a queue."""
     with cascade_on(tmp_path / "l.db", "Paris.", clock=Clock()) as cascade:
-        answer = cascade.ask(Question.of("Why?").messages and Question((Message("user", "Why?"),), privacy="never"))
+        answer = cascade.ask(Question((Message("user", "Why?"),), privacy="never"))
 
     assert answer.blocked and not answer.queued and waiting(tmp_path / "l.db") == 0
 
@@ -221,8 +230,7 @@ def test_two_threads_hand_over_once(tmp_path: Path) -> None:
     late: list[str] = []
     with cascade_on(tmp_path / "l.db", *[OFFLINE] * 30, "Paris.", clock=Clock()) as cascade:
         ids = [cascade.ask("Why?").id for _ in range(30)]
-        assert cascade.queue is not None
-        cascade.queue._on_late = lambda given: late.append(given.answer_id)
+        tell(cascade, lambda given: late.append(given.answer_id))
         with ThreadPoolExecutor(6) as threads:
             handed = list(threads.map(lambda _: caught_up(cascade), range(6)))
 
@@ -255,20 +263,13 @@ def test_closing_ends_a_late_question_at_once(tmp_path: Path) -> None:
 
 def test_late_calls_are_booked_as_such_and_nothing_private_is_in_them(tmp_path: Path) -> None:
     """A question that waited passes the same rules and the same ledger as any other."""
-    from io import BytesIO
-
-    from edgecascade.cloud.client import CloudClient
-    from edgecascade.cloud.specs import cloud_spec
-    from edgecascade.tiers import RemoteTier
-
     question = Question((Message("user", "Is ada@example.org known?"),), privacy="redact")
     with LoopbackCloud("Yes: [EMAIL_1].") as cloud, Ledger(tmp_path / "l.db", clock=time.time) as ledger:
         tiers = [RemoteTier(CloudClient(cloud_spec(cloud.spec(), {})))]
         late: list[str] = []
         ledger.enqueue("first", json_of_question(question))
         with Cascade(tiers, options=QUEUEING, ledger=ledger) as cascade:
-            assert cascade.queue is not None
-            cascade.queue._on_late = lambda given: late.append(given.text)
+            tell(cascade, lambda given: late.append(given.text))
             caught_up(cascade)
             out = BytesIO()
             ledger.export("jsonl", out, table="calls")

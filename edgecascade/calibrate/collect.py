@@ -184,6 +184,7 @@ def collect(
         fingerprint=begun.fingerprint if begun else fingerprint(first_token(engine)),
         max_tokens=max_tokens,
         judge=judge_name,
+        conversations=any(message.role == "assistant" for question in questions for message in question.messages),
     )
     with AttemptsLog(out, header) as log:
         todo = log.missing(questions)

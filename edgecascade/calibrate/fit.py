@@ -145,6 +145,7 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
         metrics=metrics_of(p, certifying),
         provenance={
             "questions": header.questions,
+            "conversations": header.conversations,
             "collected": header.created,
             "attempts": len(table),
             "fitted_on": len(fitting),

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from edgecascade.afterwards import CONVERSATION
 from edgecascade.errors import AttemptsError, InputError
 from edgecascade.identity import Identity
 from edgecascade.labelled import Grade
@@ -44,6 +45,7 @@ def attempts_of(
         created=today,
         width=run["width"],
         fingerprint=fingerprint,
+        conversations=any(attempt.task == CONVERSATION for attempt in attempts),
     )
     return Attempts(header, attempts), len(own) - count
 

@@ -43,6 +43,7 @@ class Header(BaseModel):
     fingerprint  what the model thinks of the fixed prompts of ``fingerprint.py``
     max_tokens   the longest answer, where one was set for all questions
     judge        the tier that grades questions whose metric is "judge"
+    conversations  whether some questions came after earlier turns
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +59,7 @@ class Header(BaseModel):
     fingerprint: tuple[tuple[int, float], ...]
     max_tokens: int | None = None
     judge: str | None = None
+    conversations: bool = False
 
     def differences(self, other: "Header") -> list[str]:
         """Return in which fields that matter two headers differ; a field that one of them does not have is unknown."""
