@@ -122,9 +122,11 @@ def _cloud_text(asking: Asking, answer: Answer, tier: CloudTier, stopping: threa
     for attempt in answer.attempts:
         if attempt.place == "cloud" and (text := _said(attempt)):
             return text
-    purpose: Purpose = "audit" if answer.kept else "shadow"
-    attempt = drained(asking.setup.desk.call(tier, asking.question, answer.id, purpose, cancel=stopping))
-    return _said(attempt)
+    if asking.theirs is None:
+        purpose: Purpose = "audit" if answer.kept else "shadow"
+        attempt = drained(asking.setup.desk.call(tier, asking.question, answer.id, purpose, cancel=stopping))
+        asking.theirs = _said(attempt)
+    return asking.theirs
 
 
 def _said(attempt: Attempt) -> str | None:

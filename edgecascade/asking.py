@@ -86,8 +86,9 @@ class Pace:
 
     WEIGHT = 0.05
 
-    def __init__(self) -> None:
-        self.tokens: float | None = None
+    def __init__(self, tokens: float | None = None) -> None:
+        """``tokens``: the mean of earlier answers, where it is known."""
+        self.tokens = tokens
         self.seconds: float | None = None
 
     def saw(self, attempt: Attempt) -> None:
@@ -174,6 +175,7 @@ class Asking:
         self._hedges: dict[str, Hedge] = {}
         self._passed = False
         self.error: EdgeCascadeError | None = None
+        self.theirs: str | None = None  # the cloud's answer, where it was asked only after this one
         self._raw = ""
 
     def events(self) -> Generator[Event, None, Answer]:
@@ -222,6 +224,8 @@ class Asking:
         return TierView(tier.name, "cloud", self._closed(tier, most), most, seconds, self.options.quality)
 
     def _closed(self, tier: CloudTier, most: float | None) -> Closed | None:
+        if tier.name in self._hedges:
+            return None  # it was asked already, and what that costs stands in the budget
         if self.options.offline:
             return Closed("offline", "this device is set to be offline")
         if self.cleared and self.cleared.blocked:

@@ -71,11 +71,18 @@ class Cascade:
         if ledger is None and (options.caps or options.queue or options.shadow):
             raise ConfigError("budgets, queue and shadow need a ledger: found none, wanted ledger=Ledger(path, ...)")
         desk = Desk(options.rules, ledger, options.caps)
-        self.setup = Setup(tuple(tiers), policy or policy_of(), options, desk, {name: Pace() for name in names})
+        self.setup = Setup(
+            tuple(tiers),
+            policy or policy_of(),
+            options,
+            desk,
+            {name: Pace(ledger.usual_tokens(name) if ledger else None) for name in names},
+        )
         self.system, self.ledger = system, ledger
         self._compare, self._draw, self._now = compare, draw, now
         self._background = Background()
-        self._closed = False
+        # reentrant: a forgotten stream may be collected, and so closed, by the thread that holds it
+        self._guard, self._under_way, self._closed = threading.RLock(), 0, False
         self.queue = Queue(ledger, self._ask_late, on_late or _nobody, now=now) if ledger else None
         if self.queue and on_late:
             self.queue.begin()
@@ -105,8 +112,18 @@ class Cascade:
         The pieces shown and not replaced make up the answer's text. Setting ``cancel`` ends it with what there is;
         closing the generator ends it without an answer, and without a row in the ledger but for the calls made.
         """
-        if self._closed:
-            raise ClosedError("this cascade was closed and cannot answer; open a new one")
+        with self._guard:
+            if self._closed:
+                raise ClosedError("this cascade was closed and cannot answer; open a new one")
+            self._under_way += 1
+        try:
+            yield from self._answered(asked, cancel)
+        finally:
+            with self._guard:
+                self._under_way -= 1
+                self._close_ledger()
+
+    def _answered(self, asked: Asked, cancel: threading.Event | None) -> Generator[Event, None, None]:
         whole = bool(self.setup.options.shadow) and self._draw() < self.setup.options.shadow
         asking = Asking(self.setup, self.question(asked), uuid.uuid4().hex, cancel or threading.Event(), whole=whole)
         started = time.perf_counter()
@@ -162,16 +179,25 @@ class Cascade:
         return self._background.finish(seconds)
 
     def close(self) -> None:
-        """End what runs in the background, close the tiers and the ledger; twice is once."""
-        if self._closed:
-            return
-        self._closed = True
+        """End what runs in the background, close the tiers and the ledger; twice is once.
+
+        A question on its way ends without its tiers, and still writes down what it came to: the last one closes the
+        ledger.
+        """
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
         if self.queue:
             self.queue.close()
         self._background.close()
         for tier in self.setup.tiers:
             tier.close()
-        if self.ledger:
+        with self._guard:
+            self._close_ledger()
+
+    def _close_ledger(self) -> None:
+        if self.ledger and self._closed and not self._under_way:
             self.ledger.close()
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from edgecascade.errors import ClosedError
 from edgecascade.records import Attempt, Token
 from edgecascade.running import Tokens
 
@@ -20,6 +21,7 @@ class Hedge:
         self._cancel = threading.Event()
         self._said: SimpleQueue[Token | None] = SimpleQueue()
         self._attempt: Attempt | None = None
+        self._error: ClosedError | None = None
         self._thread = threading.Thread(target=self._drain, args=(begin,), name="edgecascade-hedge")
         self._thread.start()
 
@@ -30,6 +32,8 @@ class Hedge:
                 self._said.put(next(tokens))
         except StopIteration as stop:
             self._attempt = stop.value
+        except ClosedError as error:  # whoever waits for it is told
+            self._error = error
         finally:
             self._said.put(None)
 
@@ -61,6 +65,8 @@ class Hedge:
 
     def _ended(self) -> Attempt:
         self._thread.join()
+        if self._error:
+            raise self._error
         if self._attempt is None:
             raise RuntimeError("a hedged call ended without an attempt; its traceback was printed by its thread")
         return self._attempt

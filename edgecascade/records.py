@@ -553,7 +553,7 @@ class Answer:
         sure = [self._why()] if self.tier == "cloud" else [self._sure(), f"{self.timings.decode_tps:.0f} tokens/s"]
         if self.tier == "cloud" and self.text:
             sure += [f"{self.timings.total_s:.1f} s", dollars(self.usd)]
-        if self.tier == "local" and self.mean_token_probability is None:
+        if self.tier == "local" and not self.text:
             sure = ["no answer was written"]
         parts = [self.tier, self.model, *sure]
         if "agreement" in self.signals:
@@ -564,8 +564,10 @@ class Answer:
 
     def _sure(self) -> str:
         """Return how sure the device is of its answer."""
+        if self.p_correct is None and self.mean_token_probability is None:
+            return "nothing is known of its probabilities"
         if self.p_correct is None:
-            return f"mean token probability {self.mean_token_probability or 0:.2f} (not calibrated)"
+            return f"mean token probability {self.mean_token_probability:.2f} (not calibrated)"
         if self.threshold is None:
             return f"p_correct {self.p_correct:.2f}"
         digits = 2 if f"{self.p_correct:.2f}" != f"{self.threshold:.2f}" else 6

@@ -66,11 +66,11 @@ class ServedTier:
     ) -> None:
         """Ask the server what it serves; CloudError where it is not there. A pool that is given is not closed."""
         self._folders, self._fitted, self._epsilon, self._clock = folders, fitted, epsilon, clock
-        self._spec, self._described, self._looked = spec, described(spec), clock()
+        self._described, self._looked = described(spec), clock()
+        self._spec = replace(spec, model=self._described.model)
         self.name = f"{spec.name.partition('#')[0]}#{short(self._described.model)}"
         self._pool, self._owned = pool or CloudPool(timeouts=Timeouts(first_byte=FIRST_BYTE)), pool is None
-        asked = replace(spec, model=self._described.model)
-        self._client = CloudClient(asked, self._pool, place="device", logprobs=True)
+        self._client = CloudClient(self._spec, self._pool, place="device", logprobs=True)
         self._judges: dict[str, Judge | None] = {}
         self._guard = threading.Lock()
 

@@ -40,21 +40,28 @@ AskNow = Callable[[Question, threading.Event], Answer]
 class Queue:
     """Asks what waits in a ledger, on a thread of its own once begun."""
 
-    def __init__(self, ledger: Ledger, ask: AskNow, on_late: OnLate, *, now: Callable[[], float] = time.time) -> None:
-        self._ledger, self._ask, self._on_late, self._now = ledger, ask, on_late, now
-        self._stopping, self._wake = threading.Event(), threading.Event()
+    def __init__(
+        self,
+        ledger: Ledger,
+        ask: AskNow,
+        on_late: OnLate,
+        *,
+        now: Callable[[], float] = time.time,
+        pause: float = FIRST_PAUSE,
+    ) -> None:
+        """``pause`` is how many seconds the thread waits between two looks at the queue."""
+        self._ledger, self._ask, self._on_late, self._now, self._pause = ledger, ask, on_late, now, pause
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._working = threading.Lock()
 
     def begin(self) -> None:
         """Work on the queue from now on: at once, and every half minute."""
-        self._thread = threading.Thread(target=self._run, name="edgecascade-queue", daemon=True)
-        self._thread.start()
+        self._begin_after(0.0)
 
     def close(self) -> None:
         """Stop; what was not asked stays in the ledger."""
         self._stopping.set()
-        self._wake.set()
         if self._thread:
             self._thread.join()
 
@@ -65,13 +72,20 @@ class Queue:
                 self._ask_one(queued)
             return self._hand_over()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _begin_after(self, seconds: float) -> None:
+        self._thread = threading.Thread(target=self._run, args=(seconds,), name="edgecascade-queue", daemon=True)
+        self._thread.start()
+
+    def _run(self, pause: float) -> None:
+        while not self._stopping.wait(pause):
             try:
                 self.catch_up()
             except DeviceError as error:
                 log.warning("the queue could not be worked on: %s", error)
-            self._wake.wait(FIRST_PAUSE)
+            except BaseException:  # a bug, of the callback too, keeps its traceback; another thread takes up the rest
+                self._begin_after(self._pause)
+                raise
+            pause = self._pause
 
     def _ask_one(self, queued: Queued) -> None:
         try:

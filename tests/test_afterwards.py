@@ -45,6 +45,7 @@ class Monitors:
         self.told: list[tuple[bool, float | None, float]] = []
 
     def audited(self, *, kept: bool, loss: float | None, probability: float) -> None:
+        """Keep it."""
         self.told.append((kept, loss, probability))
 
 
@@ -56,9 +57,11 @@ class Watched(ScriptedTier):
         self.monitors = Monitors()
 
     def judge(self, question: Question) -> Any:
+        """Return something that has monitors."""
         return SimpleNamespace(watch=self.monitors)
 
     def run_of(self, question: Question) -> Any:
+        """Return what a fit would ask for."""
         return {"identity": {"sha256": "a" * 64}, "system": None, "width": 0}
 
 
@@ -157,6 +160,17 @@ def test_a_shadow_has_both_sides(ledger: Ledger, mine: ScriptedReply, purpose: s
         assert answer.text == "Paris." and mine.text in rows[0].row
 
 
+def test_an_audit_and_a_shadow_of_one_answer_cost_one_call(ledger: Ledger) -> None:
+    """The cloud's answer to a question is used for both."""
+    here, there = Watched(SURE), ScriptedTier("Paris.", name="large", place="cloud")
+    options = Options(shadow=0.5, audit=0.5)
+    with Cascade([here, there], options=options, ledger=ledger, draw=always) as cascade:
+        cascade.ask("What is the capital of France?")
+        assert cascade.finish(LONG)
+
+        assert there.calls == len(here.monitors.told) == len(list(ledger.shadows())) == 1
+
+
 @pytest.mark.parametrize("theirs", [GONE, ScriptedReply("Paris is it.", fails=GONE.fails, fails_after=1)])
 def test_half_a_shadow_is_none(ledger: Ledger, theirs: ScriptedReply) -> None:
     """Where the cloud gives no whole answer, nothing is written down."""
@@ -169,7 +183,7 @@ def test_half_a_shadow_is_none(ledger: Ledger, theirs: ScriptedReply) -> None:
 
 
 def test_shadows_of_the_real_model_can_be_fitted(model_path: Path, tmp_path: Path) -> None:
-    """What was written down comes back as attempts with hidden states, and the user's verdict goes before the cloud's."""
+    """What was written down comes back with its hidden states, and the user's verdict goes before the cloud's."""
     folders = Folders.of(os.environ | {"EDGECASCADE_HOME": str(tmp_path)})
     engine = open_engine(model_path, EngineSettings(context=512), folders=Folders.of(os.environ))
     tiers = [LocalTier(engine, "small", "a" * 64, folders), ScriptedTier("Paris.", name="large", place="cloud")]

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -23,12 +23,14 @@ from edgecascade.records import (
     Answer,
     Delta,
     Done,
+    Ending,
     Event,
     Handoff,
     Limits,
     Message,
     Question,
     Sampling,
+    Token,
     ToolCall,
 )  # fmt: skip
 from edgecascade.screen import Show
@@ -133,6 +135,15 @@ def test_the_questions_own_mode_goes_first() -> None:
         answer = cascade.ask(Question(WHY.messages, mode="only_on_device"))
 
     assert answer.tier == "local"
+
+
+def test_the_next_cloud_is_asked_where_one_fails() -> None:
+    """Clouds are asked in their order; one that answers ends it."""
+    first, second = scripted(GONE), ScriptedTier("Rome.", name="other", place="cloud")
+    with Cascade([device(), first, second]) as cascade:
+        answer = cascade.ask("Why?")
+
+    assert (answer.text, answer.model, first.calls, second.calls) == ("Rome.", "other", 1, 1)
 
 
 def test_offline_asks_nobody() -> None:
@@ -268,6 +279,28 @@ def test_a_questions_own_limit_holds_at_every_retry(ledger: Ledger, limits: Limi
             assert limits.calls is None or len(cloud.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("budget", "limits"),
+    [("1calls/request", Limits()), ("1calls/day", Limits()), ("0.001usd/day", Limits()), ("", Limits(calls=1))],
+)
+def test_a_hedge_is_not_refused_for_its_own_reservation(ledger: Ledger, budget: str, limits: Limits) -> None:
+    """A budget for one call is used by the call beside the draft, and its answer is taken."""
+    written, question = threading.Event(), Question(WHY.messages, WHY.sampling, limits=limits)
+    here = device(ScriptedReply("It is Lyon.", p_correct=0.2, threshold=0.6, wait=written))
+    options = Options(hedge_below=1.0, caps=caps_of(budget))
+    with (
+        LoopbackCloud(fault.hangs(2)) as cloud,
+        ThreadPoolExecutor(1) as other,
+        Cascade([here, remote(cloud)], options=options, ledger=ledger) as cascade,
+    ):
+        asked = other.submit(cascade.ask, question)
+        assert cloud.wait_until_held(LONG)
+        written.set()
+        cloud.release()
+
+        assert asked.result(LONG).text == TEXT and len(cloud.requests) == 1
+
+
 def test_an_unknown_price_is_unknown_and_passes_no_budget_in_dollars(ledger: Ledger) -> None:
     """What cannot be counted is never 0: neither in the answer nor against a budget."""
     with LoopbackCloud(TEXT) as cloud, Cascade([device(), remote(cloud, price=None)], ledger=ledger) as cascade:
@@ -297,17 +330,20 @@ def test_an_answer_costs_the_same_without_a_ledger(ledger: Ledger, price: Price 
 def test_cancel_ends_a_call_at_every_stage(ledger: Ledger, after: int | None, hedge: float) -> None:
     """The device's answer comes at once, the line is closed, the call is booked as cancelled, the answer has a row."""
     cancel = threading.Event()
-    with LoopbackCloud(fault.hangs(after)) as cloud:
-        with Cascade([device(), remote(cloud)], options=Options(hedge_below=hedge), ledger=ledger) as cascade:
-            with ThreadPoolExecutor(1) as other:
-                asked = other.submit(cascade.ask, WHY, cancel=cancel)
-                assert cloud.wait_until_held(LONG)
-                cancel.set()
-                answer = asked.result(LONG)
-            assert cloud.wait_closed(LONG)
+    options = Options(hedge_below=hedge)
+    with (
+        LoopbackCloud(fault.hangs(after)) as cloud,
+        ThreadPoolExecutor(1) as other,
+        Cascade([device(), remote(cloud)], options=options, ledger=ledger) as cascade,
+    ):
+        asked = other.submit(cascade.ask, WHY, cancel=cancel)
+        assert cloud.wait_until_held(LONG)
+        cancel.set()
+        answer = asked.result(LONG)
+        assert cloud.wait_closed(LONG)
 
-            assert (answer.code, answer.text) == ("cancelled", "It is Lyon.")
-            assert [call["outcome"] for call in calls_of(ledger)] == ["cancelled"] and len(ledger.tail(5)) == 1
+        assert (answer.code, answer.text) == ("cancelled", "It is Lyon.")
+        assert [call["outcome"] for call in calls_of(ledger)] == ["cancelled"] and len(ledger.tail(5)) == 1
 
 
 def test_cancel_before_the_first_token_is_an_answer_without_words(ledger: Ledger) -> None:
@@ -338,14 +374,45 @@ def test_an_event_is_the_users_alone() -> None:
     """A deadline that has passed leaves the event unset, so that it can be used for the next question."""
     never, cancel = ScriptedReply("", wait=threading.Event()), threading.Event()
     with Cascade([device(never, SURE)]) as cascade:
-        with pytest.raises(NoAnswerError, match="no time left of 0.05 s"):
+        with pytest.raises(NoAnswerError, match="no time left"):
             cascade.ask(Question(WHY.messages, limits=Limits(seconds=0.05)), cancel=cancel)
         answer = cascade.ask("Why?", cancel=cancel)
 
     assert not cancel.is_set() and answer.code == "kept"
 
 
-@pytest.mark.parametrize("taken", [0, 1, 2, 3])
+class Waits(ScriptedTier):
+    """A tier that waits for the event that ends it, and looks at nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("", name="slow")
+        self.waits = threading.Event()
+
+    def stream(self, question: Question, *, cancel: threading.Event, **_: Any) -> Generator[Token, None, Ending]:
+        """Say a word, and then nothing until the end."""
+        yield Token.untold("Well", 0.0)
+        assert not cancel.wait(0.0)
+        self.waits.set()
+        assert cancel.wait() and cancel.is_set()
+        return Ending("cancelled", 1, 1, 0, 0.0)
+
+
+@pytest.mark.parametrize("by", ["user", "deadline"])
+def test_a_tier_may_wait_for_its_end(by: str) -> None:
+    """Whoever ends an answer, user or deadline, wakes a tier that waits; what it had said is the answer."""
+    cancel, tier = threading.Event(), Waits()
+    question = Question(WHY.messages, limits=Limits(seconds=None if by == "user" else 0.5))
+    with Cascade([tier]) as cascade, ThreadPoolExecutor(1) as other:
+        asked = other.submit(cascade.ask, question, cancel=cancel)
+        assert tier.waits.wait(LONG)
+        if by == "user":
+            cancel.set()
+        answer = asked.result(LONG)
+
+    assert (answer.text, answer.code) == ("Well", "cancelled" if by == "user" else "deadline")
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2])
 def test_a_stream_that_is_closed_leaves_nothing_open(ledger: Ledger, taken: int) -> None:
     """Whoever stops listening gets no answer and no row; the call is booked as cancelled, its line is closed."""
     before = threading.enumerate()
@@ -353,11 +420,11 @@ def test_a_stream_that_is_closed_leaves_nothing_open(ledger: Ledger, taken: int)
         options = Options(show="draft", mode="prefer_in_cloud")
         with Cascade([device(), remote(cloud)], options=options, ledger=ledger) as cascade:
             events = cascade.stream(WHY)
-            seen = [next(events) for _ in range(min(taken, 2))]
+            seen = [next(events) for _ in range(taken)]
             events.close()
             assert cloud.wait_closed(LONG)
 
-            assert len(seen) == min(taken, 2) and ledger.tail(5) == []
+            assert len(seen) == taken and ledger.tail(5) == []
             assert [call["outcome"] for call in calls_of(ledger)] == (["cancelled"] if taken else [])
     assert threading.enumerate() == before
 
@@ -375,11 +442,12 @@ def test_a_closed_stream_ends_its_hedge(ledger: Ledger) -> None:
             assert cloud.wait_closed(LONG) and [call["outcome"] for call in calls_of(ledger)] == ["cancelled"]
 
 
-def test_close_while_it_is_asked() -> None:
-    """Closing ends a question on its way, without waiting for a cloud that hangs, and leaves no thread."""
-    before = threading.enumerate()
+@pytest.mark.parametrize("hedge", [0.0, 1.0])
+def test_close_while_it_is_asked(tmp_path: Path, hedge: float) -> None:
+    """It does not wait for a cloud that hangs; what was asked ends on the device, call and answer written down."""
+    before, path, options = threading.enumerate(), tmp_path / "ledger.db", Options(hedge_below=hedge)
     with LoopbackCloud(fault.hangs()) as cloud, ThreadPoolExecutor(1) as other:
-        cascade = Cascade([device(), remote(cloud)])
+        cascade = Cascade([device(), remote(cloud)], options=options, ledger=Ledger(path, clock=time.time))
         asked = other.submit(cascade.ask, WHY)
         assert cloud.wait_until_held(LONG)
         cascade.close()
@@ -388,7 +456,25 @@ def test_close_while_it_is_asked() -> None:
         assert asked.result(LONG).text == "It is Lyon." and cloud.wait_closed(LONG)
         with pytest.raises(ClosedError):
             cascade.ask("Why?")
+    with Ledger(path, clock=time.time) as ledger:
+        assert len(ledger.tail(5)) == 1 and [call["outcome"] for call in calls_of(ledger)] == ["cancelled"]
     assert threading.enumerate() == before
+
+
+def test_close_while_a_stream_stands_still(tmp_path: Path) -> None:
+    """Nobody waits for a stream that is not read on; read on, it ends, and its row is there."""
+    path = tmp_path / "ledger.db"
+    cascade = Cascade([device(SURE)], ledger=Ledger(path, clock=time.time))
+    events = cascade.stream("Why?")
+    next(events)
+    cascade.close()
+    *_, last = events
+
+    assert isinstance(last, Done) and last.answer.text == "It is so."
+    with Ledger(path, clock=time.time) as ledger, pytest.raises(ClosedError):
+        assert [row["id"] for row in ledger.tail(5)] == [last.answer.id]
+        assert cascade.ledger is not None
+        cascade.ledger.tail(1)
 
 
 # When a cloud breaks off.
@@ -499,15 +585,25 @@ def test_texts_are_kept_only_where_the_user_wants_them(tmp_path: Path, content: 
         assert answer.tier == "cloud"
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
+    assert answer.id.encode() in kept
     assert [word in kept for word in (b"Quuxville", b"Zanzibar", b"Lyon")] == [content, content, content]
+
+
+def test_a_servers_words_are_not_kept_either(tmp_path: Path) -> None:
+    """A refusal may quote the question: the user sees it, the ledger's files do not have it."""
+    with LoopbackCloud(fault.status(400, "bad prompt: Quuxville")) as cloud:
+        ledger = Ledger(tmp_path / "ledger.db", clock=time.time)
+        with Cascade([device(), remote(cloud)], ledger=ledger) as cascade:
+            answer = cascade.ask("Where is Quuxville?")
+
+    assert "Quuxville" in answer.reason
+    assert not any(b"Quuxville" in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_forgotten_stream_is_closed(ledger: Ledger) -> None:
     """A generator that nobody holds any more ends its call."""
     with LoopbackCloud(fault.hangs(2)) as cloud, contextlib.ExitStack() as stack:
-        cascade = stack.enter_context(
-            Cascade([remote(cloud)], options=Options(mode="only_in_cloud"), ledger=ledger)
-        )
+        cascade = stack.enter_context(Cascade([remote(cloud)], options=Options(mode="only_in_cloud"), ledger=ledger))
         next(cascade.stream(WHY))
 
         assert cloud.wait_closed(LONG) and [call["outcome"] for call in calls_of(ledger)] == ["cancelled"]

@@ -1,4 +1,4 @@
-"""Every fault of a cloud, asked and streamed, with a hedge and without: what the user gets, and that nothing is left."""
+"""Every fault of a cloud, asked and streamed, hedged or not: what the user gets, and that nothing is left."""
 
 import json
 import threading
@@ -38,7 +38,14 @@ from edgecascade.tiers import RemoteTier
 
 PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
 TEXT = fault.TEXT
-SAMPLE = ("status_429_with_seconds", "status_500", "hangs_after_headers", "closes_in_the_middle", "invalid_json", "huge")
+SAMPLE = (
+    "status_429_with_seconds",
+    "status_500",
+    "hangs_after_headers",
+    "closes_in_the_middle",
+    "invalid_json",
+    "huge",
+)
 """The faults that are tried on the other wires too."""
 
 SHORT = Timeouts(connect=5.0, first_byte=0.2, between=0.2)

@@ -459,9 +459,8 @@ def test_the_command_line_asks_a_server(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_home")
 def test_an_answer_without_log_probabilities_says_why() -> None:
     """Also where nothing was fitted yet: the reason names the servers that tell them."""
-    with LoopbackCloud("Paris.") as server:
-        with Cascade(**assembled(Settings(model=server.base_url())).parts()) as cascade:
-            answer = cascade.ask("Capital of France?")
+    with LoopbackCloud("Paris.") as server, Cascade(**assembled(Settings(model=server.base_url())).parts()) as cascade:
+        answer = cascade.ask("Capital of France?")
 
     assert (answer.text, answer.p_correct, answer.mean_token_probability) == ("Paris.", None, None)
     assert answer.calibration is not None and "0.12.11" in answer.calibration.reason

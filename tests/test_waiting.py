@@ -37,6 +37,7 @@ class Clock:
         self.now = 1_000_000.0
 
     def __call__(self) -> float:
+        """Return what it shows."""
         return self.now
 
 
@@ -245,6 +246,32 @@ def test_a_deadline_does_not_stop_the_queue(tmp_path: Path) -> None:
             cascade.ask(Question((Message("user", "Why?"),), limits=Limits(seconds=0.2)))
 
         assert caught_up(cascade) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_the_callback_costs_one_answer(tmp_path: Path) -> None:
+    """It keeps its traceback, and the other answers are handed over all the same."""
+    before, late, all_there = threading.enumerate(), [], threading.Event()
+
+    def take(given: LateAnswer) -> None:
+        late.append(given.answer_id)
+        if len(late) == 3:
+            all_there.set()
+        if len(late) == 1:
+            raise ZeroDivisionError
+
+    with Ledger(tmp_path / "l.db", clock=Clock()) as ledger:
+        for number in "123":
+            ledger.enqueue(number, json_of_question(Question.of("Why?")))
+            ledger.finish(number, json.dumps({"answer_id": number, "text": "P.", "model": "large", "usd": None}))
+        queue = Queue(ledger, lambda question, cancel: pytest.fail("it was answered"), take, pause=0.01)
+        queue.begin()
+        there = all_there.wait(LONG)
+        queue.close()
+        for thread in set(threading.enumerate()) - set(before):
+            thread.join(LONG)
+
+    assert there and late == ["1", "2", "3"]
 
 
 def test_closing_ends_a_late_question_at_once(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def _judged(attempt: Attempt) -> tuple[Code, str, Terms]:
         if not gate.passed:
             terms |= {"gate": gate.gate, "at": gate.at, "value": gate.value, "limit": gate.limit}
             if gate.gate != "G2":
-                what = "agreement" if gate.gate == "G3" else "logit"
-                return "gate", f"gate {gate.gate}: {what} {gate.value:.2f}, passes from {gate.limit:.2f}", terms
+                did = "stopped the draft" if attempt.stopped else "speaks against the draft"
+                return "gate", f"gate {gate.gate} {did}: {gate.value:.2f}, passes from {gate.limit:.2f}", terms
     if estimate.threshold is None or estimate.p_correct is None:
         reason = estimate.calibration.reason if estimate.calibration else "no calibration: run `edgecascade calibrate`"
         return "no_promise", f"nothing is promised: {reason}", terms

@@ -82,7 +82,7 @@ def test_a_gate_is_named_with_its_numbers(situated: Situated, attempted: Attempt
     decision = threshold(situated(attempted(p=0.9, threshold=0.6, gates=(True, False))))
 
     assert decision.terms["gate"] == "G1" and decision.terms["at"] == 16
-    assert decision.reason == "gate G1: logit 0.00, passes from 0.00"
+    assert decision.reason == "gate G1 speaks against the draft: 0.00, passes from 0.00"
 
 
 # With a margin

@@ -211,6 +211,11 @@ class Ledger:
         with self._transaction("BEGIN") as connection:
             return reading.answer(connection, prefix)
 
+    def usual_tokens(self, tier: str) -> float | None:
+        """Return the mean length of a tier's latest whole answers, in tokens; None where there are none."""
+        with self._transaction("BEGIN") as connection:
+            return reading.usual_tokens(connection, tier)
+
     def tail(self, count: int) -> list[dict[str, Any]]:
         """Return the latest answers as plain values, the latest last."""
         with self._transaction("BEGIN") as connection:

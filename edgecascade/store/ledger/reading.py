@@ -166,6 +166,16 @@ def answer(connection: sqlite3.Connection, prefix: str) -> dict[str, Any]:
     }
 
 
+def usual_tokens(connection: sqlite3.Connection, tier: str) -> float | None:
+    """Return the mean length of the latest 200 answers that a tier ended itself."""
+    (mean,) = connection.execute(
+        "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM answers WHERE tier = ? AND place = 'device' "
+        "AND finish_reason = 'end' ORDER BY number DESC LIMIT 200)",
+        (tier,),
+    ).fetchone()
+    return None if mean is None else float(mean)
+
+
 def tail(connection: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
     """Return the latest answers, the latest last, without their details."""
     statement = f"SELECT {', '.join(COLUMNS['answers'])} FROM answers ORDER BY number DESC LIMIT ?"
