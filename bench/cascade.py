@@ -31,8 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecascade import Cascade, Engine, EngineSettings, Question, evidence, sensors
-from edgecascade.asking import Options
 from edgecascade.calibrate.fit import Fit, fit
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.evidence import Tier
@@ -53,7 +54,6 @@ from edgecascade.store.ledger import Ledger
 from edgecascade.store.paths import Folders
 from edgecascade.store.questions import read_questions
 from edgecascade.testing import LoopbackCloud
-from edgecascade.tiers import LocalTier, RemoteTier
 
 SEED = 20261122
 DELTA = 0.1
@@ -355,10 +355,13 @@ def ladder(played: Played, file: FittedFile) -> dict[str, Any]:
 
 
 def gates(played: Played) -> dict[str, Any]:
-    """Return what each gate stopped and saved: as it said itself, and against the same questions without gates."""
+    """Return what each gate stopped and saved: as it said itself, and against the same questions without gates.
+
+    G2 is the threshold at the end, where nothing is left to save.
+    """
     found: dict[str, Any] = {}
     pairs = list(zip(played.arms[CASCADE], played.arms[THRESHOLD], strict=True))
-    for name in ("G0", "G1", "G2"):
+    for name in ("G0", "G1"):
         looks = [(gate, with_, without) for with_, without in pairs for gate in with_.gates if gate.gate == name]
         stopped = [look for look in looks if not look[0].passed]
         found[name] = {

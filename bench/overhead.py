@@ -34,14 +34,14 @@ import numpy as np
 import psutil
 
 from edgecascade import Cascade, Delta, Done, Draft, Ending, Estimate, Question, Token, sensors
-from edgecascade.asking import Options
+from edgecascade.cascade.screen import Show
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
-from edgecascade.screen import Show
 from edgecascade.store.files import write_whole
 from edgecascade.store.ledger import Ledger
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
-from edgecascade.tiers import RemoteTier
 
 ANSWERS, HTTP_ANSWERS, HELD_ANSWERS = 4_000, 500, 1_000
 THREADS = 8

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgecascade.cascade import Cascade
+    from edgecascade.cascade.cascade import Cascade
     from edgecascade.errors import DeviceError, EdgeCascadeError, InputError, NoAnswerError
     from edgecascade.evidence import draft, samples
     from edgecascade.judging import Judge, calibrated
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Cascade": "cascade",
+    "Cascade": "cascade.cascade",
     "DeviceError": "errors",
     "EdgeCascadeError": "errors",
     "InputError": "errors",

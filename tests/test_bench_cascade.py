@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from edgecascade import Cascade
-from edgecascade.asking import Options
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.identity import Identity
@@ -21,7 +22,6 @@ from edgecascade.records import Draft, Message, Question, Timings, Usage
 from edgecascade.store.attempts import Attempt, Attempts, Header
 from edgecascade.store.ledger import Ledger
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
-from edgecascade.tiers import RemoteTier
 
 SCRIPT = Path(__file__).parent.parent / "bench" / "cascade.py"
 SPEC = importlib.util.spec_from_file_location("bench_cascade", SCRIPT)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecascade.asking import Options
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.gating import Gate
+from edgecascade.cascade.setup import Options
 from edgecascade.errors import CloudError
 from edgecascade.explaining import Rung, flips, story
-from edgecascade.gating import Gate
 from edgecascade.heads import Inputs, LinearHead
 from edgecascade.policies import Margin, policy_of, threshold
 from edgecascade.privacy import Rules

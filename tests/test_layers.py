@@ -19,8 +19,7 @@ JUDGEMENT = {
 BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
 JOBS = {
     "evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "judging", "calibrate",
-    "gating", "running", "hedging", "screen", "booking", "calling", "asking", "recording", "afterwards", "waiting",
-    "background", "tiers", "cascade", "assembling", "explaining", "served",
+    "cascade", "explaining",
 }  # fmt: skip
 FACES = {"cli"}
 APART = {"testing", "__init__", "__main__"}

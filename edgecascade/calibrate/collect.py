@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecascade import evidence
+from edgecascade.cascade.served import NO_LOGPROBS, ServedTier, identity_here
 from edgecascade.errors import AttemptsError, ContextLengthError, QuestionFileError
 from edgecascade.fingerprint import ALTERNATIVES, FirstToken, fingerprint
 from edgecascade.grading import JUDGE, agrees, grade, judge_question, verdict_of
@@ -17,7 +18,6 @@ from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.llama.engine import Engine
 from edgecascade.prompts import asked
 from edgecascade.records import Question, Sampling, Token
-from edgecascade.served import NO_LOGPROBS, ServedTier, identity_here
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, AttemptsLog, Header, digest_of, header_of
 from edgecascade.store.questions import QuestionFile, read_questions

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from edgecascade.afterwards import CONVERSATION
+from edgecascade.cascade.afterwards import CONVERSATION
 from edgecascade.errors import AttemptsError, InputError
 from edgecascade.identity import Identity
 from edgecascade.labelled import Grade

@@ -25,9 +25,9 @@ from edgecascade.cli.showing import Showing
 from edgecascade.records import Done
 
 if TYPE_CHECKING:
-    from edgecascade.cascade import Cascade
+    from edgecascade.cascade.cascade import Cascade
+    from edgecascade.cascade.waiting import LateAnswer
     from edgecascade.records import Answer, Question, Sampling
-    from edgecascade.waiting import LateAnswer
 
 SAMPLES_TEMPERATURE = 0.7
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -38,9 +38,9 @@ def decode(
     import json
 
     from edgecascade.bench import bench_decode
+    from edgecascade.cascade.served import ServedTier
     from edgecascade.cli.opening import open_model
     from edgecascade.errors import ModelNotFoundError
-    from edgecascade.served import ServedTier
 
     with open_model(model, settings_of(engine)) as opened:
         if isinstance(opened.engine, ServedTier):

@@ -26,12 +26,12 @@ from edgecascade.errors import ContextLengthError, EdgeCascadeError
 from edgecascade.records import dollars, mean_token_probability
 
 if TYPE_CHECKING:
-    from edgecascade.cascade import Cascade
+    from edgecascade.cascade.cascade import Cascade
+    from edgecascade.cascade.running import DeviceTier
+    from edgecascade.cascade.waiting import LateAnswer
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.records import Answer, Attempt, Ending, Sampling, Token
-    from edgecascade.running import DeviceTier
     from edgecascade.store.config.settings import Settings
-    from edgecascade.waiting import LateAnswer
 
 HISTORY_LINES = 1000
 LONGEST = {"max_tokens": 1024}

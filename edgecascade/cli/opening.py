@@ -15,16 +15,16 @@ from edgecascade.cli.options import model_spec
 from edgecascade.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from edgecascade.cascade import Cascade
+    from edgecascade.cascade.cascade import Cascade
+    from edgecascade.cascade.served import ServedTier
+    from edgecascade.cascade.waiting import OnLate
     from edgecascade.identity import Identity
     from edgecascade.judging import Judge
     from edgecascade.llama.engine import Engine
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.records import Sampling
-    from edgecascade.served import ServedTier
     from edgecascade.store.config.settings import Settings
     from edgecascade.store.paths import Folders
-    from edgecascade.waiting import OnLate
 
 BACKGROUND_SECONDS = 30.0
 """How long a command waits, once all is said, for audits and shadows that it began."""
@@ -45,7 +45,7 @@ class Opened:
 
     def identity(self, sampling: "Sampling") -> "Identity":
         """Return what a calibration of this model with this sampling is bound to."""
-        from edgecascade.served import identity_here
+        from edgecascade.cascade.served import identity_here
 
         return identity_here(self.engine, sampling, sha256=self.sha256)
 
@@ -81,9 +81,9 @@ def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]
 @contextmanager
 def _server(address: str, folders: "Folders") -> Iterator[Opened]:
     """Yield a running server as the model, and say where nothing can be promised of it."""
+    from edgecascade.cascade.served import ServedTier
     from edgecascade.cloud.specs import cloud_spec
     from edgecascade.records import Sampling
-    from edgecascade.served import ServedTier
     from edgecascade.store.keys import kept_key
 
     with ServedTier(cloud_spec(address, os.environ, kept_key), folders) as tier:
@@ -103,7 +103,7 @@ def settings_with(flags: Mapping[str, object], *, on_terminal: Mapping[str, obje
     on_terminal  flags for what is set nowhere, where standard output is a terminal. Elsewhere a draft is held back,
                  whatever the config says: from a file or a pipe nothing can be taken away again
     """
-    from edgecascade.assembling import read_config
+    from edgecascade.cascade.assembling import read_config
 
     off = {name: None for name in ("cloud", "budget") if flags.get(name) == "off"}
     flags = {**flags, **off}
@@ -121,8 +121,8 @@ def open_cascade(settings: "Settings", engine: "EngineSettings", *, on_late: "On
 
     on_late  is told the answers to questions that had to wait, where the settings let them
     """
-    from edgecascade.assembling import assembled
-    from edgecascade.cascade import Cascade
+    from edgecascade.cascade.assembling import assembled
+    from edgecascade.cascade.cascade import Cascade
 
     noted = _can_be_noted(settings)
     with progress_bar() as progress:

@@ -177,7 +177,8 @@ class CloudClient:
             outcome = "refused"
             raise
         finally:
-            self._pool.breaker.settle(self.host, outcome)
+            late = errand.deadline is not None and time.monotonic() >= errand.deadline
+            self._pool.breaker.settle(self.host, "cancelled" if late else outcome)  # who is in a hurry proves nothing
             if outgoing is not None:
                 read, written, told = spent(exchange, errand.prompt_bytes)
                 seconds = time.perf_counter() - sent_at

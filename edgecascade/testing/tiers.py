@@ -29,8 +29,8 @@ from edgecascade.records import (
 from edgecascade.testing.pieces import pieces_of
 
 if TYPE_CHECKING:
+    from edgecascade.cascade.gating import Gate
     from edgecascade.cloud.calls import Meter
-    from edgecascade.gating import Gate
     from edgecascade.store.prices import Price
 
 KEPT_QUESTIONS = 1000

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgecascade.cascade.gating import Gate, gates_of
 from edgecascade.cloud.calls import Meter
 from edgecascade.cloud.client import CloudClient, CloudPool
 from edgecascade.evidence import UNKNOWN
-from edgecascade.gating import Gate, gates_of
 from edgecascade.identity import sampler_of
 from edgecascade.judging import Judge, judge_of
 from edgecascade.llama.engine import Engine, WhenRead

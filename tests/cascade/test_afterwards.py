@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from edgecascade.afterwards import same_answer
-from edgecascade.asking import Options
-from edgecascade.background import MOST_WAITING, Background
 from edgecascade.calibrate.from_ledger import attempts_of
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.afterwards import same_answer
+from edgecascade.cascade.background import MOST_WAITING, Background
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, DeviceError
@@ -28,7 +29,6 @@ from edgecascade.records import Message, Question, Sampling
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.store.paths import Folders
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier, fault
-from edgecascade.tiers import LocalTier, RemoteTier
 
 SURE = ScriptedReply("Paris.", p_correct=0.9, threshold=0.6)
 UNSURE = ScriptedReply("Lyon.", p_correct=0.2, threshold=0.6)

@@ -18,6 +18,8 @@ from edgecascade.records import Answer, Limits, Message, Question, Sampling, Too
 from edgecascade.store.ledger import Ledger, Queued
 
 LEASE_SECONDS = 600.0
+MOST_TRIES = 100
+"""Some four days, an hour apart at the end."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
 
@@ -94,7 +96,11 @@ class Queue:
             log.warning("a question that waited was given up: %s", error)
             self._ledger.give_up(queued.answer_id)
             return
-        except NoAnswerError:
+        except NoAnswerError as error:
+            if queued.tries >= MOST_TRIES:
+                log.warning("a question that waited was given up after %d tries: %s", queued.tries, error)
+                self._ledger.give_up(queued.answer_id)
+                return
             answer = None
         if answer is None or answer.finish_reason == "cancelled":  # a part of an answer is none
             pause = 0.0 if self._stopping.is_set() else pause_after(queued.tries)

@@ -12,16 +12,24 @@ from typing import Any
 
 import pytest
 
-from edgecascade.asking import Options
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import RemoteTier
+from edgecascade.cascade.waiting import (
+    FIRST_PAUSE,
+    LateAnswer,
+    OnLate,
+    Queue,
+    json_of_question,
+    pause_after,
+    question_of_json,
+)
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, InputError, NoAnswerError
 from edgecascade.records import Answer, Limits, Message, Question, Sampling, Tool, ToolCall
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
-from edgecascade.tiers import RemoteTier
-from edgecascade.waiting import FIRST_PAUSE, LateAnswer, OnLate, Queue, json_of_question, pause_after, question_of_json
 
 OFFLINE = ScriptedReply("", fails=CloudError("no network", code="offline"))
 BROKEN = ScriptedReply("The capital is Paris.", fails=CloudError("the line broke", code="broken_off"), fails_after=2)

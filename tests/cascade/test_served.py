@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from edgecascade import evidence
-from edgecascade.assembling import assembled
 from edgecascade.calibrate.collect import collect, first_token
 from edgecascade.calibrate.fit import fit
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.assembling import assembled
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.served import ServedTier, identity_served
 from edgecascade.cloud.client import CloudPool
 from edgecascade.cloud.described import UNKNOWN, Described, described
 from edgecascade.cloud.retry import Retries
@@ -27,7 +28,6 @@ from edgecascade.identity import verdict
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.prompts import choose
 from edgecascade.records import Draft, Message, Question, Sampling
-from edgecascade.served import ServedTier, identity_served
 from edgecascade.signals import signals
 from edgecascade.store.attempts import read_attempts
 from edgecascade.store.config.settings import Settings

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from edgecascade import evidence
+from edgecascade.cascade.gating import Gate, GateWatch, Usual
 from edgecascade.errors import BudgetError, CloudError, ContextLengthError, DeviceError, InputError
 from edgecascade.evidence import UNKNOWN
-from edgecascade.gating import Gate, GateWatch, Usual
 from edgecascade.grading import letter_of
 from edgecascade.judging import Judge
 from edgecascade.llama.engine import WhenRead

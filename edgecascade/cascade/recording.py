@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from edgecascade.asking import Asking
+from edgecascade.cascade.asking import Asking
 from edgecascade.records import Answer, Attempt, Question, Token
 from edgecascade.store.ledger import AnswerRow
 from edgecascade.store.prices import usd

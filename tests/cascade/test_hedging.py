@@ -5,10 +5,10 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from edgecascade.cascade.hedging import Begin, Hedge
+from edgecascade.cascade.running import Tokens
 from edgecascade.evidence import UNKNOWN
-from edgecascade.hedging import Begin, Hedge
 from edgecascade.records import Attempt, Draft, Failure, Timings, Token, Usage
-from edgecascade.running import Tokens
 
 LONG = 200_000
 """Tokens that nobody waits for."""

@@ -6,12 +6,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from edgecascade.booking import Bill, Booking, limits_as_caps
+from edgecascade.cascade.booking import Bill, Booking, limits_as_caps
+from edgecascade.cascade.running import DeviceTier, Tokens, in_cloud
 from edgecascade.cloud.calls import Meter
 from edgecascade.evidence import UNKNOWN
 from edgecascade.privacy import Rules, clear, cleared_question
 from edgecascade.records import Attempt, Ending, Failure, Message, Place, Question, Token
-from edgecascade.running import DeviceTier, Tokens, in_cloud
 from edgecascade.store.ledger import Cap, Ledger
 from edgecascade.store.ledger.rows import Purpose
 from edgecascade.store.prices import Price

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 
 from edgecascade import evidence
-from edgecascade.asking import Asking
-from edgecascade.background import Work
-from edgecascade.calling import CloudTier
+from edgecascade.cascade.asking import Asking
+from edgecascade.cascade.background import Work
+from edgecascade.cascade.calling import CloudTier
+from edgecascade.cascade.running import DeviceTier, Tokens
 from edgecascade.grading import agrees
 from edgecascade.labelled import Grade, LabelledQuestion
 from edgecascade.records import Answer, Attempt, Draft, Question
-from edgecascade.running import DeviceTier, Tokens
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt as Recorded
 from edgecascade.store.attempts import digest_of, packed

@@ -6,6 +6,7 @@
 The way of one question stands in ``asking``; here is what all of them share, and what comes after an answer.
 """
 
+import logging
 import random
 import threading
 import time
@@ -15,16 +16,19 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from edgecascade.afterwards import Compare, audit, same_answer, shadow
-from edgecascade.asking import Asking, Options, Pace, Setup
-from edgecascade.background import Background
-from edgecascade.calling import AnyTier, Desk
-from edgecascade.errors import ClosedError, ConfigError, QuestionError
+from edgecascade.cascade.afterwards import Compare, audit, same_answer, shadow
+from edgecascade.cascade.asking import Asking
+from edgecascade.cascade.background import Background
+from edgecascade.cascade.calling import AnyTier, Desk
+from edgecascade.cascade.recording import answer_row
+from edgecascade.cascade.setup import Options, Pace, Setup
+from edgecascade.cascade.waiting import LateAnswer, OnLate, Queue, json_of_question
+from edgecascade.errors import ClosedError, ConfigError, LedgerError, NoSpaceError, QuestionError
 from edgecascade.policies import Policy, policy_of
-from edgecascade.recording import answer_row
 from edgecascade.records import Answer, Done, Event, Message, Question
 from edgecascade.store.ledger import Ledger
-from edgecascade.waiting import LateAnswer, OnLate, Queue, json_of_question
+
+log = logging.getLogger("edgecascade")
 
 Asked = str | Question | Sequence[Message | Mapping[str, str]]
 
@@ -95,7 +99,7 @@ class Cascade:
 
         Raises ConfigError for what the config cannot mean, and whatever opening a model raises.
         """
-        from edgecascade.assembling import assembled, read_config
+        from edgecascade.cascade.assembling import assembled, read_config
 
         on_late = settings.pop("on_late", None)
         return cls(**assembled(read_config(settings).settings).parts(), on_late=on_late)
@@ -128,12 +132,20 @@ class Cascade:
         asking = Asking(self.setup, self.question(asked), uuid.uuid4().hex, cancel or threading.Event(), whole=whole)
         started = time.perf_counter()
         answer = yield from asking.events()
-        if self.ledger:
-            self.ledger.answered(answer_row(asking, answer, at=self._now(), seconds=time.perf_counter() - started))
+        self._note(asking, answer, time.perf_counter() - started)
         if asking.error:
             raise asking.error
         self._afterwards(asking, answer)
         yield Done(answer)
+
+    def _note(self, asking: Asking, answer: Answer, seconds: float) -> None:
+        """Write an answer's row; where the disk does not let us, the user has the answer all the same."""
+        if self.ledger is None:
+            return
+        try:
+            self.ledger.answered(answer_row(asking, answer, at=self._now(), seconds=seconds))
+        except (LedgerError, NoSpaceError) as error:
+            log.error("the answer %s is not in the ledger: %s", answer.id, error)
 
     def _afterwards(self, asking: Asking, answer: Answer) -> None:
         """Begin what nobody waits for."""

@@ -9,9 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from edgecascade.asking import Options
-from edgecascade.booking import LEASE_SECONDS
-from edgecascade.calling import AnyTier
+from edgecascade.cascade.booking import LEASE_SECONDS
+from edgecascade.cascade.calling import AnyTier
+from edgecascade.cascade.running import Doubt
+from edgecascade.cascade.served import ServedTier
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Timeouts
 from edgecascade.cloud.specs import PROVIDERS, CloudSpec, cloud_spec
 from edgecascade.errors import ConfigError
@@ -19,8 +22,6 @@ from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import Notice, open_engine
 from edgecascade.policies import Margin, Policy, policy_of, threshold
 from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
-from edgecascade.running import Doubt
-from edgecascade.served import ServedTier
 from edgecascade.store.config import Config, config_of, rules_of
 from edgecascade.store.config.settings import Settings
 from edgecascade.store.downloads import Progress
@@ -29,7 +30,6 @@ from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.store.paths import Folders
 from edgecascade.store.prices import Price, Prices
 from edgecascade.store.specs import is_server
-from edgecascade.tiers import LocalTier, RemoteTier
 
 
 @dataclass(frozen=True, slots=True)

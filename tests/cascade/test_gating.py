@@ -9,8 +9,8 @@ import pytest
 
 from edgecascade.calibrate import gates as fitting
 from edgecascade.calibrate.table import Table, table_of
+from edgecascade.cascade.gating import Gate, GateWatch, Usual, gates_of
 from edgecascade.errors import AttemptsError
-from edgecascade.gating import Gate, GateWatch, Usual, gates_of
 from edgecascade.heads import Inputs, LinearHead
 from edgecascade.labelled import Grade
 from edgecascade.records import Draft, GateOutcome, HiddenStates, Timings, Token, Usage

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from edgecascade.asking import Options
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Retries, Timeouts
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import NoAnswerError
@@ -34,9 +35,8 @@ from edgecascade.records import (
 from edgecascade.store.ledger import Cap, Ledger
 from edgecascade.store.prices import Price
 from edgecascade.testing import FAULTS, LoopbackCloud, ScriptedReply, ScriptedTier, fault
-from edgecascade.tiers import RemoteTier
 
-PAGE = Path(__file__).parents[1] / "docs" / "faults.md"
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 TEXT = fault.TEXT
 SAMPLE = (
     "status_429_with_seconds",

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterable
 
+from edgecascade.cascade.screen import Screen
 from edgecascade.records import Answer, Delta, Event, Handoff, Timings, Usage
-from edgecascade.screen import Screen
 
 PIECES = ("The", " answer", " is", "\n", "  ", "", " 42", ".", "\t", " \n ", "é", "naïve ", " ", "\u00a0x", "\u3000")
 

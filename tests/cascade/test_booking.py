@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecascade.booking import Bill, Booking, limits_as_caps
+from edgecascade.cascade.booking import Bill, Booking, limits_as_caps
 from edgecascade.cloud.calls import Outgoing, Settled
 from edgecascade.errors import BudgetError
 from edgecascade.records import Limits

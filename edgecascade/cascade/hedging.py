@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from edgecascade.cascade.running import Tokens
 from edgecascade.errors import ClosedError
 from edgecascade.records import Attempt, Token
-from edgecascade.running import Tokens
 
 POLL_SECONDS = 0.02
 

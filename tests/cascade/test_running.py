@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecascade.cascade.gating import Gate, Usual
+from edgecascade.cascade.running import Doubt, Tokens, covered, in_cloud, last_looks, on_device
 from edgecascade.errors import (
     BudgetError,
     ClosedError,
@@ -18,7 +20,6 @@ from edgecascade.errors import (
     EdgeCascadeError,
 )
 from edgecascade.evidence import draft
-from edgecascade.gating import Gate, Usual
 from edgecascade.heads import Inputs, LinearHead
 from edgecascade.prompts import choose
 from edgecascade.records import (
@@ -31,7 +32,6 @@ from edgecascade.records import (
     Question,
     Token,
 )
-from edgecascade.running import Doubt, Tokens, covered, in_cloud, last_looks, on_device
 from edgecascade.testing import ScriptedReply, ScriptedTier
 
 ASKED = Question.of("What is it?")

@@ -17,12 +17,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from edgecascade.cascade.gating import Gate
 from edgecascade.cloud.client import CloudClient, CloudPool, Timeouts
 from edgecascade.cloud.described import UNKNOWN, Described, described
 from edgecascade.cloud.specs import CloudSpec
 from edgecascade.errors import CloudError, ContextLengthError
 from edgecascade.evidence import UNKNOWN as UNKNOWN_ESTIMATE
-from edgecascade.gating import Gate
 from edgecascade.identity import UNTOLD, Identity, sampler_of
 from edgecascade.judging import Judge, judge_for
 from edgecascade.llama.engine import Engine, WhenRead

@@ -13,8 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from edgecascade.asking import Options
-from edgecascade.cascade import Cascade
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.screen import Show
+from edgecascade.cascade.setup import Options
+from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Retries, Timeouts
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import ClosedError, CloudError, ConfigError, DeviceError, InputError, NoAnswerError
@@ -33,11 +35,9 @@ from edgecascade.records import (
     Token,
     ToolCall,
 )  # fmt: skip
-from edgecascade.screen import Show
 from edgecascade.store.ledger import Cap, Ledger, caps_of
 from edgecascade.store.prices import Price
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier, fault
-from edgecascade.tiers import RemoteTier
 
 TEXT = fault.TEXT
 WHY = Question.of("Why?", sampling=Sampling(max_tokens=50))

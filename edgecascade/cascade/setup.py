@@ -1,0 +1,104 @@
+"""What all questions of a cascade share: its tiers, how they answer, and how long they take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgecascade.cascade.calling import AnyTier, CloudTier, Desk, is_cloud
+from edgecascade.cascade.running import DeviceTier, Doubt
+from edgecascade.cascade.screen import Show
+from edgecascade.errors import ConfigError
+from edgecascade.policies import OnBreak, Policy
+from edgecascade.privacy import Rules
+from edgecascade.records import Attempt, Mode
+from edgecascade.store.ledger import Cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a cascade answers; what a question says itself goes before.
+
+    mode         who answers                      rules        what may leave the device
+    show         what of a draft is shown         on_break     when a cloud's answer breaks off
+    caps         budgets, held by the ledger      deadline     seconds for one answer; None: none
+    gates        whether a decode that will not be kept is stopped
+    doubt        further samples near the threshold
+    hedge_below  the cloud is called already while the device writes, where a gate gives the draft a smaller
+                 probability; 1: always, 0: never
+    audit        share of kept answers that the cloud is asked as well, for the monitors
+    shadow       share of questions that both are asked, for a later fit; texts are kept for it
+    queue        ask again later what no cloud could be asked
+    content      keep texts in the ledger         watts        the device's power while it writes; None: unknown
+    offline      ask no cloud at all              quality      of the cloud: expected share of right answers
+    """
+
+    mode: Mode = "prefer_on_device"
+    rules: Rules = field(default_factory=Rules)
+    show: Show = "hold"
+    on_break: OnBreak = "retry"
+    caps: tuple[Cap, ...] = ()
+    deadline: float | None = None
+    gates: bool = True
+    doubt: Doubt = field(default_factory=Doubt)
+    hedge_below: float = 0.0
+    audit: float = 0.0
+    shadow: float = 0.0
+    queue: bool = False
+    content: bool = False
+    watts: float | None = None
+    offline: bool = False
+    quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("hedge_below", "audit", "shadow", "quality"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} = {getattr(self, name)} cannot be used; wanted a share from 0 to 1")
+        for name in ("deadline", "watts"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"{name} = {value} cannot be used; wanted more than 0, or None")
+
+
+class Pace:
+    """Running means of a tier's whole answers: tokens and seconds."""
+
+    WEIGHT = 0.05
+
+    def __init__(self, tokens: float | None = None) -> None:
+        """``tokens``: the mean of earlier answers, where it is known."""
+        self.tokens = tokens
+        self.seconds: float | None = None
+
+    def saw(self, attempt: Attempt) -> None:
+        """Take note of a whole answer."""
+        if attempt.draft is None or not attempt.complete:
+            return
+        self.tokens = self._mean(self.tokens, attempt.draft.usage.completion_tokens)
+        self.seconds = self._mean(self.seconds, attempt.seconds)
+
+    def _mean(self, before: float | None, value: float) -> float:
+        return value if before is None else before + self.WEIGHT * (value - before)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all questions of a cascade share."""
+
+    tiers: tuple[AnyTier, ...]
+    policy: Policy
+    options: Options
+    desk: Desk
+    paces: Mapping[str, Pace]
+
+    def tier(self, name: str) -> AnyTier:
+        """Return a tier by its name."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
+    @property
+    def clouds(self) -> list[CloudTier]:
+        """The tiers that are asked over the network."""
+        return [tier for tier in self.tiers if is_cloud(tier)]
+
+    @property
+    def devices(self) -> list[DeviceTier]:
+        """The tiers on this device."""
+        return [tier for tier in self.tiers if not is_cloud(tier)]
