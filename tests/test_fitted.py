@@ -18,7 +18,7 @@ from edgecascade.heads import Inputs, LinearHead, OnnxHead
 from edgecascade.judging import Judge
 from edgecascade.monitor.psi import Reference
 from edgecascade.prompts import choose
-from edgecascade.records import Draft, Estimate, HiddenStates, Question, Timings, Token, Usage
+from edgecascade.records import Draft, Estimate, HiddenStates, Message, Question, Timings, Token, Usage
 from edgecascade.signals import signals
 from edgecascade.store.fitted_files import (
     FittedFile,
@@ -259,6 +259,11 @@ def test_stale_is_an_estimate_without_a_promise(path: Path, folders: Folders) ->
             Question.of("What is it?", system="Answer as a pirate."),
             {},
             "another system message: found 'Answer as a pirate.'",
+        ),
+        (
+            Question((*ASKED.messages, Message("assistant", "Ice."), *ASKED.messages[-1:])),
+            {},
+            "goes on with a conversation",
         ),
         (choose("Which?", ["a dog", "a stone"]), {"text": "A. a dog\nB. a stone"}, "names none of the choices"),
         (ASKED, {"finish_reason": "length"}, "did not end by itself: found 'length'"),

@@ -6,13 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgecascade.store.attempts import Header, read_attempts
+from edgecascade.store.attempts import Header, packed, read_attempts
 from edgecascade.store.files import sha256_of
 from edgecascade.store.fitted_files import read_fitted
+from edgecascade.store.ledger import Ledger
 from edgecascade.store.paths import shipped
 
 QUESTIONS = shipped("calibration/questions")
@@ -51,6 +53,23 @@ def test_attempts_become_a_file_and_a_page(home: dict[str, str], attempts: Path,
     assert read_fitted(out).provenance["attempts"] == 120
     assert page.returncode == 0, page.stderr
     assert "<html" in out.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_shadows_become_a_fitted_file(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
+    """``--from-ledger`` fits what shadows have recorded of this model, and says so where there is nothing of it."""
+    out, path = tmp_path / "fitted.json", Path(home["EDGECASCADE_HOME"]) / "state" / "ledger.db"
+    nothing = run(home, "fit", "--from-ledger", "--out", out)
+    recorded = read_attempts([attempts])
+    system = {"identity": recorded.header.identity.as_json(), "system": recorded.header.system}
+    way = json.dumps(system | {"width": recorded.header.width, "cloud": "large"})
+    with Ledger(path, clock=lambda: 0.0) as ledger:
+        for row in recorded.rows:
+            ledger.shadowed(row.id, way, *packed(replace(row, cloud=1.0, agrees=row.grade.score)))
+    done = run(home, "fit", "--from-ledger", "--promise", "agreement", "--epsilon", "0.4", "--out", out)
+
+    assert nothing.returncode == 3 and "no shadows of this model" in nothing.stderr
+    assert done.returncode == 0, done.stderr
+    assert read_fitted(out).provenance["attempts"] == 120 and read_fitted(out).cloud == "large"
 
 
 def test_the_record_is_printed_as_json(home: dict[str, str], attempts: Path, tmp_path: Path) -> None:
