@@ -146,6 +146,7 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
         provenance={
             "questions": header.questions,
             "conversations": header.conversations,
+            "mean_tokens": float(np.mean([len(row.draft.tokens) for row in certifying.attempts])),
             "collected": header.created,
             "attempts": len(table),
             "fitted_on": len(fitting),

@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 from edgecascade.heads import Inputs, LinearHead
 from edgecascade.records import GateOutcome, HiddenStates, Token
 from edgecascade.signals import running_signals
-from edgecascade.store.fitted_files import FittedFile
+from edgecascade.store.fitted_files import FittedFile, GatePart
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Stop an answer after ``at`` tokens where the head's logit is below ``stop_below``."""
+    """Stop an answer after ``at`` tokens where the head's logit is below ``stop_below``.
+
+    left  tokens that an answer which it stops had left to write, on average where it was fitted; None: unknown
+    """
 
     at: int
     head: LinearHead
     stop_below: float
+    left: float | None = None
 
     @property
     def wants_hidden(self) -> bool:
@@ -38,25 +42,33 @@ def gates_of(file: FittedFile) -> tuple[Gate, ...]:
             part.at,
             LinearHead(Inputs(part.signals, part.hidden, part.width), np.array(part.weights), part.intercept),
             part.stop_below,
+            _left(part, file.provenance.get("mean_tokens")),
         )
         for part in sorted(file.gates, key=lambda part: part.at)
     )
+
+
+def _left(part: GatePart, mean_tokens: float | None) -> float | None:
+    return part.tokens_saved / part.stops * mean_tokens if mean_tokens and part.stops else None
 
 
 @dataclass(frozen=True, slots=True)
 class Usual:
     """What is known of earlier answers, for what a gate saves: mean tokens an answer, and the device's watts.
 
-    >>> Usual(40.0, 5.0).saved(at=8, seconds_a_token=0.1)
+    >>> Usual(40.0, 5.0).saved(at=8, left=None, seconds_a_token=0.1)
     (32.0, 3.2, 16.0)
     """
 
     tokens: float | None = None
     watts: float | None = None
 
-    def saved(self, *, at: int, seconds_a_token: float) -> tuple[float, float, float | None]:
-        """Return the tokens, seconds and joules that an answer stopped here is expected to have left to write."""
-        tokens = max((self.tokens or 0.0) - at, 0.0)
+    def saved(self, *, at: int, left: float | None, seconds_a_token: float) -> tuple[float, float, float | None]:
+        """Return the tokens, seconds and joules that an answer stopped here is expected to have left to write.
+
+        left  what its gate knows of that; None: the usual length is taken, which is that of answers nobody stopped
+        """
+        tokens = max((self.tokens or 0.0) - at, 0.0) if left is None else left
         seconds = tokens * seconds_a_token
         return tokens, seconds, None if self.watts is None else seconds * self.watts
 
@@ -97,5 +109,5 @@ class GateWatch:
         logit = float(gate.head(row[None, :])[0])
         passed = logit >= gate.stop_below
         a_token = sum(token.seconds for token in tokens[1:]) / (len(tokens) - 1)
-        saved = (0.0, 0.0, None) if passed else self._usual.saved(at=gate.at, seconds_a_token=a_token)
+        saved = (0.0, 0.0, None) if passed else self._usual.saved(at=gate.at, left=gate.left, seconds_a_token=a_token)
         return GateOutcome("G0" if gate.at == 1 else "G1", gate.at, logit, gate.stop_below, passed, *saved)

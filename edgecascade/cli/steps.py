@@ -94,7 +94,7 @@ def collect_into(
             sha256=opened.sha256,
             source=file.sha256,
             today=date.today().isoformat(),
-            system=opened.system if system is None else system,
+            system=opened.system if system is None else system or None,
             cloud=tier or cloud_column,
             cloud_name=cloud or cloud_column,
             judge=grader,
