@@ -167,9 +167,16 @@ def test_what_a_stop_saves_is_what_is_usually_still_to_come() -> None:
 )
 def test_what_is_not_known_is_not_claimed(usual: Usual, saved: tuple[float, float | None]) -> None:
     """No earlier answer, or shorter ones, save nothing; unknown power saves unknown joules."""
-    tokens_saved, _, joules = usual.saved(at=8, seconds_a_token=0.1)
+    tokens_saved, _, joules = usual.saved(at=8, left=None, seconds_a_token=0.1)
 
     assert (tokens_saved, joules) == saved
+
+
+def test_a_gate_knows_what_its_answers_had_left() -> None:
+    """What was measured at calibration goes before the length of answers that nobody stopped."""
+    assert Usual(tokens=10.0).saved(at=8, left=50.0, seconds_a_token=0.1)[:2] == pytest.approx((50.0, 5.0))
+    shipped_gates = gates_of(read_fitted(shipped("calibration/fitted") / "smollm2-135m.json"))
+    assert all(found.left and found.left > 10 for found in shipped_gates)
 
 
 def test_the_gates_of_a_shipped_file_work() -> None:

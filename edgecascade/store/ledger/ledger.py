@@ -22,7 +22,7 @@ from edgecascade.store.ledger.queue import Queued
 from edgecascade.store.ledger.reading import Summary
 from edgecascade.store.ledger.rows import AnswerRow, Purpose, ShadowRow, Table, insert_answer
 
-CHECKPOINT_EVERY = 1000
+CHECKPOINT_EVERY = 500
 """Transactions. SQLite itself would do it in the middle of one, while all others wait for tens of milliseconds."""
 
 
