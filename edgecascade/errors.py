@@ -14,6 +14,7 @@
     │   ├── AttemptsError        recorded attempts that cannot be fitted
     │   ├── FittedFileError      a fitted file that is damaged, of another schema, or for another model
     │   └── ConfigError          a setting, key or cloud that cannot be used
+    │       └── KeyMissingError  a cloud that answers nobody without a key, and none is there
     ├── DeviceError              this device cannot do it now             (exit 4)
     │   ├── LibraryMissingError  llama-cpp-python is not installed
     │   ├── NativeLibraryError   the native library fails or crashes here
@@ -117,6 +118,14 @@ class EngineBusyError(EdgeCascadeError):
 
 class ConfigError(InputError):
     """A setting, a key or a cloud's address cannot be used."""
+
+
+class KeyMissingError(ConfigError):
+    """A cloud answers nobody without a key, and there is none; ``variable`` is what would hold it."""
+
+    def __init__(self, message: str, *, variable: str) -> None:
+        super().__init__(message)
+        self.variable = variable
 
 
 class CloudError(DeviceError):

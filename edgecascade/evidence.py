@@ -9,8 +9,7 @@ from string import ascii_uppercase
 from typing import Protocol
 
 from edgecascade.grading import letter_of
-from edgecascade.records import Answer, Draft, Ending, Estimate, Question, SecondLook, Timings, Token, Usage
-from edgecascade.signals import signals
+from edgecascade.records import Draft, Ending, Estimate, Question, SecondLook, Timings, Token, Usage
 
 ALTERNATIVES = 8
 SMALLEST_MASS = 1e-4
@@ -159,45 +158,8 @@ def draft_of(tokens: Sequence[Token], ending: Ending, *, load_seconds: float = 0
     )
 
 
-Judge = Callable[[Question, Draft, dict[str, float]], Estimate]
-"""Says what a draft with these signals is worth as an answer to a question."""
-
-
 UNKNOWN = Estimate(None, None, None, None)
 """What is known without a calibration."""
-
-
-def answer_of(
-    question: Question,
-    draft: Draft,
-    *,
-    model: str,
-    id: str,
-    samples: tuple[Draft, ...] = (),
-    judge: Judge | None = None,
-) -> Answer:
-    """Return the answer of the local tier, the only one there is; ``judge`` is a calibration that may hold here."""
-    measured = signals(draft)
-    estimate = judge(question, draft, measured) if judge else UNKNOWN
-    if samples:
-        measured["agreement"] = agreement([sample.text for sample in samples])
-    return Answer(
-        id=id,
-        text=draft.text,
-        tier="local",
-        model=model,
-        p_correct=estimate.p_correct,
-        threshold=estimate.threshold,
-        promise=estimate.promise,
-        calibration=estimate.calibration,
-        mean_token_probability=draft.mean_token_probability,
-        reason="only the local tier is set up",
-        finish_reason=draft.finish_reason,
-        usage=draft.usage,
-        timings=draft.timings,
-        signals=measured,
-        samples=samples,
-    )
 
 
 def agreement(texts: Sequence[str]) -> float:

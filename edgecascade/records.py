@@ -451,8 +451,7 @@ class Attempt:
 
 Code = Literal[
     "mode", "kept", "not_kept", "no_promise", "gate", "hedged", "margin", "tools", "no_cloud", "no_device", "blocked",
-    "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "queued", "cancelled",
-    "answered",
+    "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "cancelled",
 ]  # fmt: skip
 
 

@@ -44,21 +44,21 @@ def labelled(question: Question, answer_id: str, gold: str = "") -> LabelledQues
 
 
 def same_answer(question: Question, mine: str, theirs: str) -> float:
-    """Return whether two texts give the same answer: the same choice, number or words; 0 where that cannot be told."""
+    """Return whether two texts give the same answer: the same choice or words; 0 where that cannot be told."""
     return agrees(mine, theirs, labelled(question, "audit")).score
 
 
 def audit(asking: Asking, answer: Answer, compare: Compare, *, drawn: bool) -> Work | None:
     """Return the work that lets the monitors know of an answer, drawn to be audited or not; None without monitors."""
-    share, clouds = asking.options.audit, asking.setup.clouds
-    watch = _watch(asking)
-    if not share or watch is None or not clouds or not any(attempt.place == "device" for attempt in answer.attempts):
+    share, watch, cloud = asking.options.audit, _watch(asking), asking.askable()
+    if not share or watch is None or cloud is None or not any(attempt.place == "device" for attempt in answer.attempts):
         return None
     if not answer.kept or not drawn:
-        return lambda stopping: watch.audited(kept=answer.kept, loss=None, probability=share)
+        loss = 0.0 if drawn else None  # what was not kept cost nothing
+        return lambda stopping: watch.audited(kept=answer.kept, loss=loss, probability=share)
 
     def work(stopping: threading.Event) -> None:
-        theirs = _cloud_text(asking, answer, clouds[0], stopping)
+        theirs = _cloud_text(asking, answer, cloud, stopping)
         if theirs is not None:
             loss = 1.0 - compare(asking.question, answer.text, theirs)
             watch.audited(kept=True, loss=loss, probability=share)
@@ -68,18 +68,18 @@ def audit(asking: Asking, answer: Answer, compare: Compare, *, drawn: bool) -> W
 
 def shadow(asking: Asking, answer: Answer) -> Work | None:
     """Return the work that writes down both sides of a question; None where one of them is missing."""
-    devices, clouds, ledger = asking.setup.devices, asking.setup.clouds, asking.setup.desk.ledger
-    if not devices or not clouds or ledger is None:
+    devices, cloud, ledger = asking.setup.devices, asking.askable(), asking.setup.desk.ledger
+    if not devices or cloud is None or ledger is None:
         return None
 
     def work(stopping: threading.Event) -> None:
         draft = _device_draft(asking, answer, devices[0], stopping)
         run = devices[0].run_of(asking.question)
-        theirs = _cloud_text(asking, answer, clouds[0], stopping) if draft and run else None
+        theirs = _cloud_text(asking, answer, cloud, stopping) if draft and run else None
         if draft and run and theirs is not None:
             recorded = recorded_attempt(asking.question, answer.id, draft, theirs)
             line, numbers = packed(recorded)
-            ledger.shadowed(answer.id, json.dumps(run | {"cloud": clouds[0].name}, sort_keys=True), line, numbers)
+            ledger.shadowed(answer.id, json.dumps(run | {"cloud": cloud.name}, sort_keys=True), line, numbers)
 
     return work
 

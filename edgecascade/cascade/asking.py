@@ -18,7 +18,14 @@ from edgecascade.cascade.hedging import Hedge
 from edgecascade.cascade.running import DeviceTier, Tokens, on_device
 from edgecascade.cascade.screen import Screen
 from edgecascade.cascade.setup import Setup
-from edgecascade.errors import ContextLengthError, EdgeCascadeError, InputError, NoAnswerError
+from edgecascade.errors import (
+    ContextLengthError,
+    EdgeCascadeError,
+    InputError,
+    LedgerError,
+    NoAnswerError,
+    NoSpaceError,
+)  # fmt: skip
 from edgecascade.evidence import UNKNOWN
 from edgecascade.policies import Closed, Situation, TierView, within_limits
 from edgecascade.privacy import clear
@@ -81,9 +88,10 @@ class Asking:
         whole: bool = False,
         purpose: Purpose = "answer",
     ) -> None:
-        """``whole``: the device writes its answer to the end, with hidden states, whatever the gates say."""
-        self.setup, self.question, self.id, self.whole, self.purpose = setup, question, id, whole, purpose
+        """``whole``: where a cloud may be asked, the device's answer is not stopped by gates, and has hidden states."""
+        self.setup, self.question, self.id, self.purpose = setup, question, id, purpose
         self.options = setup.options
+        self.mode = question.mode or setup.options.mode
         self.attempts: list[Attempt] = []
         self.trace: list[Decision] = []
         self._until = time.monotonic() + self._seconds_allowed()
@@ -95,6 +103,7 @@ class Asking:
         self.error: EdgeCascadeError | None = None
         self.theirs: str | None = None  # the cloud's answer, where it was asked only after this one
         self._raw = ""
+        self.whole = whole and self.askable() is not None
 
     def events(self) -> Generator[Event, None, Answer]:
         """Yield what happens, all but ``Done``, and return the answer; where there is none, ``error`` says why."""
@@ -114,16 +123,25 @@ class Asking:
     def situation(self) -> Situation:
         """Return what the policy sees now."""
         views = tuple(self._view(tier) for tier in self.setup.tiers)
-        mode = self.question.mode or self.options.mode
-        return within_limits(Situation(self.question, mode, views, tuple(self.attempts), self.options.on_break))
+        return within_limits(Situation(self.question, self.mode, views, tuple(self.attempts), self.options.on_break))
+
+    def askable(self) -> CloudTier | None:
+        """Return the cloud that may be asked about this question: none where mode, privacy or budget forbid it."""
+        view = self.situation().open("cloud")
+        tier = self.setup.tier(view.name) if view else None
+        return tier if tier and is_cloud(tier) else None
 
     def _decide(self) -> Decision:
-        decision = self._ended() if self.cancel.is_set() else self.setup.policy(self.situation())
+        decision = self.setup.policy(self.situation())
+        if decision.run is not None and self.cancel.is_set():
+            decision = self._ended()
         self.trace.append(decision)
         return decision
 
     def _ended(self) -> Decision:
-        """Return the end that the user or the deadline has set."""
+        """Return the end that the user or the deadline has set; a faster cloud's whole answer is not let go."""
+        for name in [name for name, hedge in self._hedges.items() if hedge.whole]:
+            self.attempts.append(self._hedges.pop(name).cancel())
         situation = self.situation()
         number = next(
             (number for number in (situation.last("cloud", complete=True), situation.last("device", complete=True),
@@ -142,6 +160,8 @@ class Asking:
         return TierView(tier.name, "cloud", self._closed(tier, most), most, seconds, self.options.quality)
 
     def _closed(self, tier: CloudTier, most: float | None) -> Closed | None:
+        if self.mode == "only_on_device":
+            return Closed("mode", "mode only_on_device")
         if tier.name in self._hedges:
             return None  # it was asked already, and what that costs stands in the budget
         if self.options.offline:
@@ -152,10 +172,17 @@ class Asking:
             return Closed("no_cloud", "a grammar cannot be sent to a cloud; a schema can")
         if reason := tier.down():
             return Closed("breaker", reason)
+        return self._over_budget(tier, most)
+
+    def _over_budget(self, tier: CloudTier, most: float | None) -> Closed | None:
         desk = self.setup.desk
-        if desk.caps and desk.ledger and (reason := desk.ledger.refused(self.id, tier.name, most, desk.caps)):
-            return Closed("budget", reason)
-        return None
+        if not desk.caps or desk.ledger is None:
+            return None
+        try:
+            reason = desk.ledger.refused(self.id, tier.name, most, desk.caps)
+        except (LedgerError, NoSpaceError) as error:
+            reason = str(error)
+        return Closed("budget", reason) if reason else None
 
     # One tier's attempt.
 
@@ -223,8 +250,17 @@ class Asking:
         return hedge.tokens(users) if hedge else self._call(tier, before, users, self.purpose)
 
     def _call(self, tier: CloudTier, before: str, cancel: threading.Event, purpose: Purpose) -> Tokens:
-        until = None if math.isinf(self._until) else self._until
+        until = None if math.isinf(self._until) else self._until - self._kept_back()
         return self.setup.desk.call(tier, self.question, self.id, purpose, cancel=cancel, before=before, deadline=until)
+
+    def _kept_back(self) -> float:
+        """Return the seconds before the deadline that the device needs, should no cloud have answered by then."""
+        devices = self.setup.devices
+        if not devices or self.mode == "only_in_cloud" or self.situation().last("device", complete=True) is not None:
+            return 0.0
+        allowed = self._seconds_allowed()
+        usual = self.setup.paces[devices[0].name].seconds
+        return min(usual * 1.5 if usual else allowed / 3, allowed / 2)
 
     def _to_go_on(self, tier: AnyTier) -> str:
         """Return the part that a cloud's broken answer left, where the next one is to go on behind it."""
@@ -244,7 +280,7 @@ class Asking:
 
     def _answer(self, decision: Decision) -> Answer:
         """Return the answer that the last decision names."""
-        queued = self.options.queue and decision.code in WORTH_QUEUEING
+        queued = self._to_be_queued(decision)
         if decision.answer is not None:
             attempt = self.attempts[decision.answer]
         else:
@@ -270,7 +306,7 @@ class Asking:
             timings=draft.timings,
             signals=signals(draft),
             code=decision.code,
-            blocked=self._blocked(decision),
+            blocked=decision.code == "blocked",
             queued=queued,
             usd=_total(attempt.usd for attempt in self.attempts),
             tool_calls=draft.tool_calls,
@@ -283,11 +319,16 @@ class Asking:
         for attempt in self.attempts:
             if attempt.failure and attempt.failure.code in AT_FAULT and len(self.attempts) == 1:
                 return AT_FAULT[attempt.failure.code](attempt.failure.detail)
-        return NoAnswerError(f"no answer: {decision.reason}; `edgecascade config check` looks into it")
+        what = "give it more" if decision.code == "deadline" else "`edgecascade config check` looks into it"
+        return NoAnswerError(f"no answer: {decision.reason}; {what}")
 
-    def _blocked(self, decision: Decision) -> bool:
-        """Return whether a cloud would have been asked, had privacy not forbidden it."""
-        return decision.code == "blocked"
+    def _to_be_queued(self, decision: Decision) -> bool:
+        """Return whether to ask again later: a cloud may be asked about it, and none has answered."""
+        forbidden = self.mode == "only_on_device" or self.cleared is None or self.cleared.blocked
+        if not self.options.queue or forbidden or decision.code not in WORTH_QUEUEING:
+            return False
+        given = None if decision.answer is None else self.attempts[decision.answer]
+        return given is None or not given.complete or (given.place == "device" and not given.estimate.kept)
 
 
 def _total(costs: Iterable[float | None]) -> float | None:

@@ -17,7 +17,7 @@ from edgecascade.cascade.setup import Options
 from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Timeouts
 from edgecascade.cloud.specs import PROVIDERS, CloudSpec, cloud_spec
-from edgecascade.errors import ConfigError
+from edgecascade.errors import ConfigError, KeyMissingError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import Notice, open_engine
 from edgecascade.policies import Margin, Policy, policy_of, threshold
@@ -65,7 +65,7 @@ def assembled(
     """
     folders = Folders.of(os.environ)
     ledger = Ledger(folders.state / "ledger.db", clock=time.time, content=settings.content)
-    cloud = remote_tier(settings) if settings.cloud else None
+    cloud = _cloud(settings, notice) if settings.cloud else None
     if cloud is None and settings.mode == "only_in_cloud":
         raise ConfigError(
             "mode only_in_cloud without a cloud: found none, wanted one; name it with --cloud openai:MODEL, or "
@@ -76,6 +76,17 @@ def assembled(
         device = local_tier(settings, folders, gated=cloud is not None, engine=engine, progress=progress, notice=notice)
     tiers = tuple(tier for tier in (device, cloud) if tier is not None)
     return Assembled(tiers, rule_of(settings), options_of(settings), ledger, device.system if device else None)
+
+
+def _cloud(settings: Settings, notice: Notice) -> RemoteTier | None:
+    """Return the cloud; without its key the device answers alone, and says so."""
+    try:
+        return remote_tier(settings)
+    except KeyMissingError as error:
+        if settings.mode == "only_in_cloud":
+            raise
+        notice(f"{error}; until then the device answers alone")
+        return None
 
 
 def remote_tier(settings: Settings) -> "RemoteTier":

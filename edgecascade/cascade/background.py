@@ -23,38 +23,35 @@ class Background:
         self.stopping = threading.Event()
         self._waiting: SimpleQueue[Work | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
+        self._taken = self._ended = 0
 
     def submit(self, work: Work) -> bool:
         """Take up a piece of work; False where too much is waiting, or it is closing."""
         with self._guard:
-            if self._waiting.qsize() >= MOST_WAITING:
+            if self.stopping.is_set() or self._waiting.qsize() >= MOST_WAITING:
                 return False
-            return self._take(work)
+            if self._thread is None:
+                self._begin()
+            self._taken += 1
+            self._waiting.put(work)
+            return True
 
     def finish(self, seconds: float | None = None) -> bool:
-        """Wait until all that was submitted is done; False where that takes longer than ``seconds``."""
-        done = threading.Event()
+        """Wait until all that was submitted is done; False where that takes longer than ``seconds``, or it closes."""
         with self._guard:
-            if self._thread is None or not self._take(lambda stopping: done.set()):
-                return True
-        return done.wait(seconds)
+            all_of_it = self._taken
+            self._guard.wait_for(lambda: self._ended >= all_of_it or self.stopping.is_set(), seconds)
+            return self._ended >= all_of_it
 
     def close(self) -> None:
         """End the work in hand early, let the rest go, and end the thread."""
         with self._guard:
             self.stopping.set()
             self._waiting.put(None)
+            self._guard.notify_all()
         if self._thread:
             self._thread.join()
-
-    def _take(self, work: Work) -> bool:
-        if self.stopping.is_set():
-            return False
-        if self._thread is None:
-            self._begin()
-        self._waiting.put(work)
-        return True
 
     def _begin(self) -> None:
         self._thread = threading.Thread(target=self._run, name="edgecascade-background", daemon=True)
@@ -65,6 +62,11 @@ class Background:
             if not self.stopping.is_set():
                 self._begin()
 
+    def _count(self) -> None:
+        with self._guard:
+            self._ended += 1
+            self._guard.notify_all()
+
     def _run(self) -> None:
         while (work := self._waiting.get()) is not None and not self.stopping.is_set():
             try:
@@ -74,3 +76,5 @@ class Background:
             except BaseException:  # a bug ends the thread, with its traceback; another one takes up what is left
                 self._go_on()
                 raise
+            finally:
+                self._count()

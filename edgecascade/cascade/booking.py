@@ -1,10 +1,12 @@
 """What calls to a cloud may cost, and have cost: reserved in the ledger before each, settled after it, retries too."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edgecascade.cloud.calls import Meter, Outgoing, Settled
+from edgecascade.errors import BudgetError, LedgerError, NoSpaceError
 from edgecascade.records import Limits
 from edgecascade.store.ledger import Cap, Ledger, Reservation
 from edgecascade.store.ledger.budgets import NOT_SENT
@@ -13,6 +15,8 @@ from edgecascade.store.prices import Price, upper_bound, usd
 
 LEASE_SECONDS = 600.0
 """Longer than any call may take: a reservation of a killed process holds its money no longer."""
+
+log = logging.getLogger("edgecascade")
 
 
 @dataclass(slots=True)
@@ -35,32 +39,32 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """The ledger as the calls of one answer see it; without one nothing is held to a budget, only counted."""
+    """The ledger as the calls of one answer see it; without one only what the question itself allows is kept."""
 
     ledger: Ledger | None
     answer_id: str
     caps: Sequence[Cap]
     kinds: tuple[str, ...] = ()
+    _held: dict[object, float | None] = field(default_factory=dict)
 
     def meter(self, price: Price | None, purpose: Purpose, bill: Bill) -> Meter:
         """Return what a cloud client asks before each request; BudgetError there keeps it from being sent."""
 
         def before(outgoing: Outgoing) -> Callable[[Settled], None]:
             most = upper_bound(price, outgoing.size, outgoing.max_tokens)
-            reservation = self._reserve(outgoing, purpose, most)
+            reservation = self._reserve(outgoing, purpose, most) if self.ledger else self._hold(outgoing, most)
 
             def after(settled: Settled) -> None:
                 cost = _cost(settled, price, most)
+                bill.add(cost)  # first: the call is paid for, whether or not it can be written down
                 self._settle(reservation, settled, cost)
-                bill.add(cost)
 
             return after
 
         return before
 
-    def _reserve(self, outgoing: Outgoing, purpose: Purpose, most: float | None) -> Reservation | None:
-        if self.ledger is None:
-            return None
+    def _reserve(self, outgoing: Outgoing, purpose: Purpose, most: float | None) -> Reservation:
+        assert self.ledger is not None
         return self.ledger.reserve(
             self.answer_id,
             host=outgoing.host,
@@ -74,8 +78,25 @@ class Booking:
             lease_seconds=LEASE_SECONDS,
         )
 
-    def _settle(self, reservation: Reservation | None, settled: Settled, cost: float | None) -> None:
-        if self.ledger is not None and reservation is not None:
+    def _hold(self, outgoing: Outgoing, most: float | None) -> object:
+        """Count a call that no ledger counts; raise BudgetError where it would pass a cap of this request."""
+        known = [cost for cost in (*self._held.values(), most) if cost is not None]
+        for cap in self.caps:
+            dear = cap.unit == "usd" and (len(known) <= len(self._held) or math.fsum(known) > cap.most)
+            if cap.per == "request" and (dear or (cap.unit == "calls" and len(self._held) + 1 > cap.most)):
+                wanted = "a call of unknown price" if most is None else f"1 more call, of at most ${most:.6f}"
+                raise BudgetError(
+                    f"the question's own limit of {cap} does not allow it: found {len(self._held)} calls made to "
+                    f"{outgoing.model} and others, wanted {wanted}; raise it"
+                )
+        self._held[held := object()] = most
+        return held
+
+    def _settle(self, reservation: object, settled: Settled, cost: float | None) -> None:
+        if not isinstance(reservation, Reservation) or self.ledger is None:
+            self._release(reservation, settled, cost)
+            return
+        try:
             self.ledger.settle(
                 reservation,
                 outcome=settled.outcome,
@@ -85,6 +106,14 @@ class Booking:
                 usd=cost,
                 seconds=settled.seconds,
             )
+        except (LedgerError, NoSpaceError) as error:
+            log.warning("a call was made, and the ledger holds only its reservation: %s", error)
+
+    def _release(self, held: object, settled: Settled, cost: float | None) -> None:
+        if settled.outcome in NOT_SENT:
+            del self._held[held]
+        elif cost is not None:
+            self._held[held] = cost
 
 
 def limits_as_caps(limits: Limits) -> tuple[Cap, ...]:

@@ -22,15 +22,16 @@ from edgecascade.cascade.background import Background
 from edgecascade.cascade.calling import AnyTier, Desk
 from edgecascade.cascade.recording import answer_row
 from edgecascade.cascade.setup import Options, Pace, Setup
-from edgecascade.cascade.waiting import LateAnswer, OnLate, Queue, json_of_question
-from edgecascade.errors import ClosedError, ConfigError, LedgerError, NoSpaceError, QuestionError
+from edgecascade.cascade.waiting import LateAnswer, OnLate, Queue, json_of_asked
+from edgecascade.errors import ClosedError, ConfigError, InputError, LedgerError, NoSpaceError, QuestionError
 from edgecascade.policies import Policy, policy_of
-from edgecascade.records import Answer, Done, Event, Message, Question
+from edgecascade.privacy import Rules
+from edgecascade.records import Answer, Done, Event, Message, Question, ToolCall
 from edgecascade.store.ledger import Ledger
 
 log = logging.getLogger("edgecascade")
 
-Asked = str | Question | Sequence[Message | Mapping[str, str]]
+Asked = str | Question | Sequence[Message | Mapping[str, Any]]
 
 
 class Cascade:
@@ -60,7 +61,7 @@ class Cascade:
     ) -> None:
         """Take the tiers in their order of preference; they and the ledger are closed with the cascade.
 
-        policy  any function from a ``Situation`` to a ``Decision``; the threshold policy in the mode asked for
+        policy   any function from a ``Situation`` to a ``Decision``; the threshold policy in the mode asked for
         system   the system message of questions that bring none
         compare  how far two answers say the same, for audits
         on_late  is called with each answer to a question that had to wait; with it, the queue is worked on from now on
@@ -101,8 +102,14 @@ class Cascade:
         """
         from edgecascade.cascade.assembling import assembled, read_config
 
-        on_late = settings.pop("on_late", None)
-        return cls(**assembled(read_config(settings).settings).parts(), on_late=on_late)
+        ours = {name: settings.pop(name) for name in ("compare", "on_late") if name in settings}
+        parts = assembled(read_config(settings).settings).parts()
+        try:
+            return cls(**parts, **ours)
+        except BaseException:
+            for tier in parts["tiers"]:
+                tier.close()
+            raise
 
     def ask(self, asked: Asked, *, cancel: threading.Event | None = None) -> Answer:
         """Return the answer. Raises NoAnswerError where no tier that may answer could, and QuestionError."""
@@ -135,8 +142,7 @@ class Cascade:
         self._note(asking, answer, time.perf_counter() - started)
         if asking.error:
             raise asking.error
-        self._afterwards(asking, answer)
-        yield Done(answer)
+        yield Done(self._afterwards(asking, answer))
 
     def _note(self, asking: Asking, answer: Answer, seconds: float) -> None:
         """Write an answer's row; where the disk does not let us, the user has the answer all the same."""
@@ -147,11 +153,15 @@ class Cascade:
         except (LedgerError, NoSpaceError) as error:
             log.error("the answer %s is not in the ledger: %s", answer.id, error)
 
-    def _afterwards(self, asking: Asking, answer: Answer) -> None:
-        """Begin what nobody waits for."""
+    def _afterwards(self, asking: Asking, answer: Answer) -> Answer:
+        """Begin what nobody waits for; return the answer, no longer called queued where the disk did not take it."""
         options = self.setup.options
         if answer.queued and self.ledger:
-            self.ledger.enqueue(answer.id, json_of_question(asking.question))
+            try:
+                self.ledger.enqueue(answer.id, json_of_asked(asking.question, options.rules))
+            except (LedgerError, NoSpaceError) as error:
+                log.error("the question of %s could not be queued: %s", answer.id, error)
+                answer = replace(answer, queued=False)
         drawn = bool(options.audit) and self._draw() < options.audit
         for work in (
             audit(asking, answer, self._compare, drawn=drawn),
@@ -159,10 +169,12 @@ class Cascade:
         ):
             if work:
                 self._background.submit(work)
+        return answer
 
-    def _ask_late(self, question: Question, cancel: threading.Event) -> Answer:
-        """Ask a question that had to wait, of the cloud alone."""
-        setup = replace(self.setup, options=replace(self.setup.options, queue=False))
+    def _ask_late(self, question: Question, rules: Rules, cancel: threading.Event) -> Answer:
+        """Ask a question that had to wait, of the cloud alone, under the privacy rules that it was asked under."""
+        options = replace(self.setup.options, queue=False, rules=rules)
+        setup = replace(self.setup, options=options, desk=replace(self.setup.desk, rules=rules))
         asking = Asking(setup, replace(question, mode="only_in_cloud"), uuid.uuid4().hex, cancel, purpose="queue")
         answer = _drained(asking.events())
         if asking.error:
@@ -174,16 +186,24 @@ class Cascade:
         if isinstance(asked, str):
             return Question.of(asked, system=self.system)
         if isinstance(asked, Question):
-            return asked
-        messages = tuple(message if isinstance(message, Message) else _message(message) for message in asked)
-        if self.system and messages and messages[0].role != "system":
-            messages = (Message("system", self.system), *messages)
-        return Question(messages)
+            return replace(asked, messages=self._begun(asked.messages), turned=self._begun(asked.turned))
+        if not isinstance(asked, Sequence):
+            raise QuestionError(f"no question: found {asked!r:.80}, wanted a text, a Question, or a list of messages")
+        return Question(self._begun(tuple(m if isinstance(m, Message) else _message(m) for m in asked)))
+
+    def _begun(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not self.system or not messages or messages[0].role == "system":
+            return messages
+        return (Message("system", self.system), *messages)
 
     def feedback(self, answer_id: str, *, correct: bool) -> None:
         """Note whether an answer was right; InputError for an id that the ledger does not hold."""
         if self.ledger is None:
             raise ConfigError("feedback needs a ledger: found none, wanted ledger=Ledger(path)")
+        if not isinstance(answer_id, str) or not isinstance(correct, bool):
+            raise InputError(
+                f"no feedback: found {answer_id!r:.60}, correct={correct!r:.20}; wanted an id, True or False"
+            )
         self.ledger.feedback(answer_id, correct)
 
     def finish(self, seconds: float | None = None) -> bool:
@@ -232,8 +252,16 @@ def _nobody(late: LateAnswer) -> None:
     """Take an answer that nobody asked to be called for."""
 
 
-def _message(given: Mapping[str, str]) -> Message:
+def _message(given: Any) -> Message:
+    """Return the message of a mapping, as chat completions have them."""
     try:
-        return Message(given["role"], given["content"])  # type: ignore[arg-type]
-    except (KeyError, TypeError) as error:
-        raise QuestionError(f"no message: found {given!r:.80}, wanted role and content") from error
+        role, content = given["role"], given.get("content") or ""
+        calls = tuple(
+            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+            for call in given.get("tool_calls") or ()
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise QuestionError(f"no message: found {given!r:.80}, wanted role and content; see Message") from error
+    if not isinstance(content, str):
+        raise QuestionError(f"no message: found content {content!r:.60}, wanted text; pictures cannot be asked about")
+    return Message(role, content, calls, given.get("tool_call_id"))

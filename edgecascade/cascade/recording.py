@@ -15,8 +15,8 @@ from edgecascade.store.ledger import AnswerRow
 from edgecascade.store.prices import usd
 
 DIGITS = 4
-QUOTING = frozenset({"rate_limit", "server", "refused", "key", "protocol"})
-"""Failures whose detail holds the server's own words, which may quote the question."""
+OUR_WORDS = frozenset({"offline", "breaker", "budget", "blocked", "deadline", "hedged", "cancelled"})
+"""Failures whose detail is ours. Others hold a server's words, which may quote the question."""
 
 
 def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> AnswerRow:
@@ -26,11 +26,14 @@ def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> 
     gates = [gate for attempt in answer.attempts for gate in attempt.gates]
     judged = next((attempt.estimate for attempt in reversed(device) if attempt.estimate.calibration), None)
     calibration = judged.calibration if judged else None
+    number = answer.trace[-1].answer if answer.trace else None
+    given = None if number is None else answer.attempts[number]
+    again = len(device) > 1  # what a gate had stopped was written after all
     return AnswerRow(
         id=answer.id,
         at=at,
         mode=question.mode or options.mode,
-        tier=answer.attempts[-1].tier if answer.attempts else answer.model,
+        tier=given.tier if given else answer.model,
         place="cloud" if answer.tier == "cloud" else "device",
         model=answer.model,
         code=answer.code,
@@ -41,7 +44,7 @@ def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> 
         calibration=calibration.id if calibration else None,
         calibration_verdict=calibration.verdict if calibration else None,
         kept=(answer.tier == "local" and answer.kept) if calibration else None,
-        escalated=any(attempt.place == "cloud" for attempt in answer.attempts),
+        escalated=any(step.run in {cloud.name for cloud in asking.setup.clouds} for step in answer.trace),
         blocked=answer.blocked,
         queued=answer.queued,
         with_cloud=bool(asking.setup.clouds),
@@ -52,8 +55,8 @@ def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> 
         usd=answer.usd,
         joules=None if options.watts is None else options.watts * sum(attempt.seconds for attempt in device),
         usd_saved=_usd_saved(asking, answer),
-        tokens_saved=math.fsum(gate.tokens_saved for gate in gates),
-        seconds_saved=math.fsum(gate.seconds_saved for gate in gates),
+        tokens_saved=0.0 if again else math.fsum(gate.tokens_saved for gate in gates),
+        seconds_saved=0.0 if again else math.fsum(gate.seconds_saved for gate in gates),
         question_sha256=sha256_of(question),
         kinds=asking.cleared.kinds if asking.cleared else (),
         record=json.dumps(record_of(answer, content=options.content), ensure_ascii=False),
@@ -114,7 +117,7 @@ def _attempt(attempt: Attempt, *, content: bool) -> dict[str, Any]:
 def _failure(attempt: Attempt, *, content: bool) -> dict[str, str] | None:
     if attempt.failure is None:
         return None
-    told = content or attempt.failure.code not in QUOTING
+    told = content or attempt.failure.code in OUR_WORDS
     return {"code": attempt.failure.code, "detail": attempt.failure.detail if told else ""}
 
 
@@ -123,7 +126,7 @@ def without_quotes(text: str, answer: Answer, *, content: bool) -> str:
     if content:
         return text
     for attempt in answer.attempts:
-        if attempt.failure and attempt.failure.code in QUOTING:
+        if attempt.failure and attempt.failure.code not in OUR_WORDS:
             text = text.replace(attempt.failure.detail, attempt.failure.code)
     return text
 

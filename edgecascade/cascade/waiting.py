@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecascade.errors import DeviceError, InputError, NoAnswerError
+from edgecascade.privacy import Pattern, Rules
 from edgecascade.records import Answer, Limits, Message, Question, Sampling, Tool, ToolCall
 from edgecascade.store.ledger import Ledger, Queued
 
@@ -36,7 +37,7 @@ class LateAnswer:
 OnLate = Callable[[LateAnswer], None]
 log = logging.getLogger("edgecascade")
 
-AskNow = Callable[[Question, threading.Event], Answer]
+AskNow = Callable[[Question, Rules, threading.Event], Answer]
 
 
 class Queue:
@@ -64,7 +65,7 @@ class Queue:
     def close(self) -> None:
         """Stop; what was not asked stays in the ledger."""
         self._stopping.set()
-        if self._thread:
+        if self._thread and self._thread is not threading.current_thread():  # the callback itself may close it
             self._thread.join()
 
     def catch_up(self) -> int:
@@ -91,14 +92,14 @@ class Queue:
 
     def _ask_one(self, queued: Queued) -> None:
         try:
-            answer = self._ask(question_of_json(queued.question), self._stopping)
+            answer = self._ask(*asked_of_json(queued.question), self._stopping)
         except InputError as error:  # the question's own fault: it would be so every time
-            log.warning("a question that waited was given up: %s", error)
+            log.warning("the question of %s, which waited, was given up: %s", queued.answer_id, type(error).__name__)
             self._ledger.give_up(queued.answer_id)
             return
-        except NoAnswerError as error:
+        except NoAnswerError:
             if queued.tries >= MOST_TRIES:
-                log.warning("a question that waited was given up after %d tries: %s", queued.tries, error)
+                log.warning("the question of %s was given up after %d tries", queued.answer_id, queued.tries)
                 self._ledger.give_up(queued.answer_id)
                 return
             answer = None
@@ -127,14 +128,21 @@ def pause_after(tries: int) -> float:
     return min(FIRST_PAUSE * 2.0 ** min(tries - 1, 10), LONGEST_PAUSE)
 
 
-def json_of_question(question: Question) -> str:
-    """Return a question as JSON text."""
-    return json.dumps(asdict(question), ensure_ascii=False)
+def json_of_asked(question: Question, rules: Rules) -> str:
+    """Return a question as JSON text, with the privacy rules that it was asked under."""
+    patterns = [[pattern.name, pattern.regex] for pattern in rules.patterns]
+    kept = {"default": rules.default, "kinds": dict(rules.kinds), "patterns": patterns, "region": rules.region}
+    return json.dumps({"question": asdict(question), "rules": kept}, ensure_ascii=False)
 
 
-def question_of_json(text: str) -> Question:
-    """Return the question that ``json_of_question`` wrote."""
-    given = json.loads(text)
+def asked_of_json(text: str) -> tuple[Question, Rules]:
+    """Return the question and the rules that ``json_of_asked`` wrote: who asks it later may have looser ones."""
+    whole = json.loads(text)
+    patterns = tuple(Pattern(*pattern) for pattern in whole["rules"].pop("patterns"))
+    return _question(whole["question"]), Rules(**whole["rules"], patterns=patterns)
+
+
+def _question(given: dict[str, Any]) -> Question:
     sampling = given.pop("sampling")
     return Question(
         messages=tuple(map(_message, given.pop("messages"))),

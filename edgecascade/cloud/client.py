@@ -28,6 +28,9 @@ from edgecascade.records import Ending, Message, Place, Question, Token
 
 __all__ = ["CloudClient", "CloudPool", "Meter", "Outgoing", "Retries", "Settled", "Timeouts"]
 
+SAMPLED = frozenset(("temperature", "top_p", "top_k", "topk", "seed"))
+"""What changes which answer is written: a server that stands for the device must know it, or its promise is void."""
+
 CODECS: dict[Wire, Codec] = {"openai": openai, "anthropic": anthropic, "gemini": gemini}
 
 
@@ -42,7 +45,7 @@ class CloudClient:
     A field that the server says it does not know (``temperature`` of some models, log-probabilities) is left out, or
     sent under its other name, from then on.
 
-    place      "device" for a server that stands for the local tier
+    place      "device" for a server that stands for the local tier: sampling that it does not know is an error there
     logprobs   ask for log-probabilities always, not only where alternatives are wanted
     streaming  False: each answer comes in one piece
     retries    other rules than the pool's
@@ -87,13 +90,13 @@ class CloudClient:
         """Return the seconds for which the server is left alone after its failures; 0 where it would be asked."""
         return self._pool.breaker.left_alone(self.host)
 
-    def answer(self, question: Question) -> str:
+    def answer(self, question: Question, *, meter: Meter | None = None) -> str:
         """Return the answer's text, "" where the model or a filter refuses to give one: asked again, it would again.
 
         ConfigError: the server refuses the request, and would again. CloudError: no answer came, or none that is one.
         """
         try:
-            return "".join(token.text for token in self.stream(question))
+            return "".join(token.text for token in self.stream(question, meter=meter))
         except CloudError as error:
             if error.code in ("key", "refused"):
                 raise ConfigError(str(error)) from error
@@ -151,7 +154,7 @@ class CloudClient:
                     try:
                         return await self._once(call, errand, number)
                     except UnsuitedError as error:
-                        if error.field in left_out:
+                        if error.field in left_out or (self.place == "device" and error.field in SAMPLED):
                             raise
                         self._unknown |= {error.field}  # each field once, so this ends
         raise AssertionError("stamina raises the last error")

@@ -169,7 +169,7 @@ class Exchange:
                     code="offline",
                 )
             case TimeoutError() | httpx.TimeoutException():
-                return self._broken("nothing for too long", "an answer in time", "timeout")
+                return self._silent()
             case ValueError():
                 return CloudError(
                     f"{where} gave no completion: found {why} in {self._kind}, wanted the {self._spec.wire} format; "
@@ -181,11 +181,18 @@ class Exchange:
         return self._broken(why, "the whole answer", "broken_off")
 
     def _broken(self, found: str, wanted: str, code: str) -> CloudError:
-        message = (
+        message = self._no_answer(found, wanted)
+        return CloudError(message, code=code) if self._began else PassingError(message, code=code)
+
+    def _silent(self) -> CloudError:
+        """Return the error of a server that hangs: asking it again would let the user wait as long once more."""
+        return CloudError(self._no_answer("nothing for too long", "an answer in time"), code="timeout")
+
+    def _no_answer(self, found: str, wanted: str) -> str:
+        return (
             f"{self._spec.base_url} gave no answer: found {found}, wanted {wanted}; check the network and the "
             "service's status, and ask again later"
         )
-        return CloudError(message, code=code) if self._began else PassingError(message, code=code)
 
 
 def spent(exchange: Exchange, prompt_bytes: int) -> tuple[int | None, int | None, bool]:

@@ -20,10 +20,10 @@ async def loaded_model(client: httpx.AsyncClient, spec: CloudSpec, *, seconds: f
         found = rows(entry(response.json()).get("data"))
     except (TimeoutError, httpx.HTTPError) as error:
         why = plain(str(error), spec.key) or type(error).__name__
-        raise PassingError(
-            f"{where} gave no list: found {why}, wanted the models that are loaded; check that the server runs",
-            code="timeout" if isinstance(error, TimeoutError) else "offline",
-        ) from None
+        message = f"{where} gave no list: found {why}, wanted the models that are loaded; check that the server runs"
+        if isinstance(error, TimeoutError):
+            raise CloudError(message, code="timeout") from None
+        raise PassingError(message, code="offline") from None
     except (ValueError, RecursionError):
         found = []
     if model := name_of(entry((found or [None])[0]).get("id")):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from edgecascade.cloud.specs import PROVIDERS, CloudSpec
+from edgecascade.cloud.specs import CloudSpec, key_names
 from edgecascade.cloud.wire import Mends
 from edgecascade.errors import CloudError
 
@@ -48,10 +48,9 @@ def refusal(spec: CloudSpec, status: int, headers: Mapping[str, str], body: byte
     if field is not None:
         return UnsuitedError(f"{where} does not know {field}: found {reason}, wanted 200; leave it out", field=field)
     if status in (401, 403):
-        wanted = " or ".join(sorted({name for one in PROVIDERS.values() for name in one.keys if one.wire == spec.wire}))
         return CloudError(
             f"{where} refused {'the key' if spec.key else 'a question without a key'}: it answered {reason}, wanted "
-            f"200; check {wanted} and what that key may use",
+            f"200; check {' or '.join(key_names(spec))} and what that key may use",
             code="key",
         )
     if 300 <= status < 400:

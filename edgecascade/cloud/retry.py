@@ -1,8 +1,9 @@
 """What is asked again, and after which pause.
 
 Full jitter (Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015): a random share of a doubling pause, but never
-less than the server asks for with Retry-After. Who asks for more than a minute is not asked again, and neither is a
-question whose deadline would pass. The loop itself is stamina's, whose asyncio sleep ends with the task.
+less than the server asks for with Retry-After. Who asks for more than a minute is not asked again, nor who was reached
+and stayed silent, and neither is a question whose deadline would pass. The loop itself is stamina's, whose asyncio
+sleep ends with the task.
 """
 
 import random

@@ -13,10 +13,13 @@ from typing import Literal
 
 import httpx
 
-from edgecascade.errors import ConfigError
+from edgecascade.errors import ConfigError, KeyMissingError
 
 Wire = Literal["openai", "anthropic", "gemini"]
 Keys = Callable[[str], str | None]
+
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def cloud_spec(spec: str, environment: Mapping[str, str], keys: Keys = no_keys) 
     """Return what ``PROVIDER:MODEL`` or ``ADDRESS#MODEL`` names; raise ConfigError for anything else.
 
     ``keys`` is asked for a key by its environment name where the environment has none. Only a server on this machine is
-    asked without https, and only there the model may be left out.
+    asked without https, and only there the model may be left out. KeyMissingError: the cloud wants a key, and there is
+    none.
 
     >>> cloud_spec("http://127.0.0.1:8081/v1#small", {}).name
     '127.0.0.1:8081#small'
@@ -103,8 +107,20 @@ def is_local(address: str) -> bool:
     """Return whether an address is on this machine."""
     try:
         return _is_loopback(httpx.URL(address.strip()).host)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):
         return False
+
+
+def key_names(spec: CloudSpec) -> tuple[str, ...]:
+    """Return what the key of the provider that a spec asks is called, of one that is unknown what its kind would be.
+
+    >>> key_names(CloudSpec("openai", "https://api.groq.com/openai/v1", "m"))
+    ('GROQ_API_KEY',)
+    """
+    named = PROVIDERS.get(spec.name.partition(":")[0])
+    where = origin(httpx.URL(spec.base_url))
+    owners = (one for one in PROVIDERS.values() if origin(httpx.URL(one.base_url)) == where)
+    return (named or next(owners, PROVIDERS[spec.wire])).keys
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -120,10 +136,12 @@ def _usual(provider: Provider, environment: Mapping[str, str]) -> str:
 def _address(base: str) -> httpx.URL:
     try:
         url = httpx.URL(base.strip())
-    except httpx.InvalidURL as error:
+        host = url.host  # a name in a foreign script is only read here
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise _no_address(base) from error
-    good = url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host))
-    if not good or not url.host or url.userinfo or url.query or url.fragment:
+    good = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host))
+    good &= _is_host(url.raw_host.decode()) and (url.port is None or 1 <= url.port <= 65535)
+    if not good or url.userinfo or url.query or url.fragment:
         raise _no_address(base)
     return url
 
@@ -134,6 +152,11 @@ def _no_address(base: str) -> ConfigError:
         f"no address of a cloud: found {shown}, wanted https://HOST/v1, or http:// on this machine alone; "
         f"write {', '.join(f'{name}:MODEL' for name in PROVIDERS)} or ADDRESS#MODEL"
     )
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a name, in ASCII, can be one of a host."""
+    return ":" in host or _HOST.fullmatch(host.casefold()) is not None
 
 
 def _is_loopback(host: str) -> bool:
@@ -153,7 +176,9 @@ def _key_for(url: httpx.URL, environment: Mapping[str, str], keys: Keys, *, firs
             return key
         if own:
             name = provider.keys[0]
-            raise ConfigError(f"{url.host} answers nobody without a key: found no {name}, wanted one; set it to yours")
+            raise KeyMissingError(
+                f"{url.host} answers nobody without a key: found no {name}, wanted one; set it to yours", variable=name
+            )
     return None
 
 

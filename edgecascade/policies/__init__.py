@@ -3,19 +3,21 @@
     fixed      one place only                      cloud_first  the cloud, the device where it cannot
     threshold  the device, the cloud where its answer is not covered by the certificate
     margin     the same, and where the cloud's expected gain is worth its price
-    budgeted   any of them, within the question's limits
 
-A policy is any function from a ``Situation`` to a ``Decision``.
+A policy is any function from a ``Situation`` to a ``Decision``; the situation stands ``within_limits`` of the question.
 """
 
+from collections.abc import Callable
 from functools import partial
 
-from edgecascade.policies.budgeted import Policy, budgeted, within_limits
+from edgecascade.policies.budgeted import within_limits
 from edgecascade.policies.fixed import cloud_first, fixed
 from edgecascade.policies.margin import Margin
 from edgecascade.policies.situation import Closed, OnBreak, Situation, TierView
 from edgecascade.policies.threshold import threshold
 from edgecascade.records import Decision
+
+Policy = Callable[[Situation], Decision]
 
 __all__ = [
     "Closed",
@@ -24,7 +26,6 @@ __all__ = [
     "Policy",
     "Situation",
     "TierView",
-    "budgeted",
     "policy_of",
     "threshold",
     "within_limits",
@@ -32,8 +33,8 @@ __all__ = [
 
 
 def policy_of(rule: Policy = threshold) -> Policy:
-    """Return the policy of all four modes, within the question's limits; ``rule`` decides in ``prefer_on_device``."""
-    return budgeted(partial(_by_mode, rule=rule))
+    """Return the policy of all four modes; ``rule`` decides in ``prefer_on_device``."""
+    return partial(_by_mode, rule=rule)
 
 
 def _by_mode(situation: Situation, rule: Policy) -> Decision:

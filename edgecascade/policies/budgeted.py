@@ -1,20 +1,10 @@
-"""A policy that stays within the question's own limits: tiers that would pass them are closed.
+"""A situation within the question's own limits: tiers that would pass them are closed, whatever the policy.
 
 The budgets of hours, days and months are held by the ledger, exactly and for all processes; this closes a tier before
 the first call, so that the reason stands in the decision.
 """
 
-from collections.abc import Callable
-
 from edgecascade.policies.situation import Closed, Situation, TierView
-from edgecascade.records import Decision
-
-Policy = Callable[[Situation], Decision]
-
-
-def budgeted(policy: Policy) -> Policy:
-    """Return the policy, held to the question's limits."""
-    return lambda situation: policy(within_limits(situation))
 
 
 def within_limits(situation: Situation) -> Situation:

@@ -37,17 +37,13 @@ def worth_escalating(q: float, s: float, c: float, lam: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """What answers and costs are worth to the user.
-
-    value_usd  of a right answer, in dollars        usd_a_second  what a second of waiting costs
-    spread     standard deviation of (cloud quality - device quality) for one question
-    """
+    """What a right answer is worth to the user, in dollars."""
 
     value_usd: float
-    usd_a_second: float = 0.0
-    spread: float = 0.0
 
     def __post_init__(self) -> None:
-        known = all(isfinite(number) for number in (self.value_usd, self.usd_a_second, self.spread))
-        if not (known and self.value_usd > 0 and self.usd_a_second >= 0 and self.spread >= 0):
-            raise ConfigError(f"{self} weighs nothing; wanted value_usd above 0, and the others 0 or more")
+        if not (isfinite(self.value_usd) and self.value_usd > 0):
+            raise ConfigError(
+                f"a margin that weighs nothing: found value_usd {self.value_usd}, wanted more than 0; write what a "
+                "right answer is worth to you, in dollars"
+            )

@@ -61,13 +61,12 @@ def _kept(situation: Situation, device: int, cloud: TierView | None, margin: Mar
     estimate = situation.attempts[device].estimate
     terms: Terms = {"p_correct": estimate.p_correct, "threshold": estimate.threshold}
     if margin and cloud is not None and estimate.p_correct is not None and cloud.usd is not None:
-        gain = expected_gain(cloud.quality - estimate.p_correct, margin.spread)
-        cost = cloud.usd + margin.usd_a_second * cloud.seconds
-        terms |= {"gain": gain, "value_usd": margin.value_usd, "cost_usd": cost}
-        q = cloud.quality - estimate.p_correct
-        if worth_escalating(q, margin.spread, cost, 1 / margin.value_usd):
+        better = cloud.quality - estimate.p_correct
+        gain = expected_gain(better, 0.0)  # how much it differs from question to question is not known
+        terms |= {"gain": gain, "value_usd": margin.value_usd, "cost_usd": cloud.usd}
+        if worth_escalating(better, 0.0, cloud.usd, 1 / margin.value_usd):
             reason = f"the cloud's gain of {gain:.2f} right answers is worth ${gain * margin.value_usd:.4f}"
-            return run(cloud, "margin", f"{reason}, it costs ${cost:.4f}", **terms)
+            return run(cloud, "margin", f"{reason}, it costs ${cloud.usd:.4f}", **terms)
     return stop(
         situation, device, "kept", f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}", **terms
     )

@@ -10,7 +10,7 @@ All of it is patterns and checksums, without a model. Names and addresses of peo
 
 from edgecascade.privacy.finding import Finding, findings
 from edgecascade.privacy.gate import Cleared, clear, cleared_question
-from edgecascade.privacy.restoring import Restorer, restored
+from edgecascade.privacy.restoring import Restorer, in_json, restored
 from edgecascade.privacy.rules import KINDS, Pattern, Rules
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "clear",
     "cleared_question",
     "findings",
+    "in_json",
     "restored",
 ]

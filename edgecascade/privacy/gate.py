@@ -3,9 +3,11 @@
     question ─▶ findings in every text ─▶ the strictest action ─▶ sent | blocked
                                                 └─▶ originals, which stay on the device
 
-What was found in one place is hidden wherever else it stands in the question, whether it would be found there or not.
+What was found in one place is hidden wherever else it stands in the question, whether it would be found there or not:
+as it is, and as JSON spells it, for an earlier turn's arguments hold it that way.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +27,7 @@ class Cleared:
     messages  with placeholders where needed; () where the question is blocked
     privacy   the strictest action that applied
     kinds     that were found, sorted; () where nothing was looked for
+    redacted  those of them that a placeholder stands for in what is sent
     blocked   which kind keeps the question on the device, and where it stands; None: it may be sent
     restore   the originals by placeholder, as ``restored`` and ``Restorer`` take them
     choices, turned   those of the question, likewise
@@ -37,6 +40,7 @@ class Cleared:
     restore: Mapping[str, str] = field(default_factory=dict, repr=False)
     choices: tuple[str, ...] = ()
     turned: tuple[Message, ...] = ()
+    redacted: tuple[str, ...] = ()
 
 
 def clear(question: Question, rules: Rules) -> Cleared:
@@ -52,20 +56,24 @@ def clear(question: Question, rules: Rules) -> Cleared:
 
     # 2. What is in it, and what may be done with that.
     parts = tuple(dict.fromkeys(_parts(question)))
-    found = {part.text: findings(part.text, rules) for part in parts}
+    found = {part: _found(part, rules) for part in parts}
     kinds = tuple(sorted({finding.kind for each in found.values() for finding in each}))
     actions = {kind: strictest(wanted, rules.kinds.get(kind)) for kind in kinds}
     applied = strictest(wanted, *actions.values())
 
     # 3. Blocked, or hidden.
-    hidden = {text: [each for each in some if actions[each.kind] != "allow"] for text, some in found.items()}
-    if blocked := _blocked(parts, hidden, actions):
+    hidden = {part: [each for each in some if actions[each.kind] != "allow"] for part, some in found.items()}
+    forms = _forms(hidden)
+    if blocked := _blocked(hidden, forms, actions):
         return Cleared((), applied, kinds, blocked)
-    placeholders = _Placeholders(hidden)
+    placeholders = _Placeholders(hidden, forms)
     messages = tuple(placeholders.message(message) for message in question.messages)
     turned = tuple(placeholders.message(message) for message in question.turned)
     choices = tuple(placeholders.redacted(choice) for choice in question.choices)
-    return Cleared(messages, applied, kinds, restore=placeholders.restore, choices=choices, turned=turned)
+    return Cleared(
+        messages, applied, kinds,
+        restore=placeholders.restore, choices=choices, turned=turned, redacted=placeholders.kinds,
+    )  # fmt: skip
 
 
 def cleared_question(question: Question, cleared: Cleared) -> Question:
@@ -77,18 +85,28 @@ def cleared_question(question: Question, cleared: Cleared) -> Question:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One text of a question; ``fixed``: a placeholder in it would change what it does."""
+    """One text of a question.
+
+    fixed  a placeholder in it would change what it does       is_json  what stands in it is spelled as JSON spells it
+    drawn  it was drawn at random
+    """
 
     where: str
     text: str
     fixed: bool = False
+    is_json: bool = False
+    drawn: bool = False
 
 
 def _parts(question: Question) -> Iterator[_Part]:
     """Yield every text that would be sent, in order."""
     for message in (*question.messages, *question.turned):
         yield _Part(f"a message of the {message.role}", message.content)
-        yield from (_Part("the arguments of a tool call", call.arguments) for call in message.tool_calls)
+        for call in message.tool_calls:
+            yield _Part("the arguments of a tool call", call.arguments, is_json=True)
+            yield _Part("the name of a tool call", call.name, fixed=True)
+            yield _Part("the id of a tool call", call.id, fixed=True, drawn=True)
+        yield _Part("the id of a tool call", message.tool_call_id or "", fixed=True, drawn=True)
     yield from (_Part("a choice", choice) for choice in question.choices)
     for tool in question.tools:
         yield from (_Part("a tool", text, fixed=True) for text in (tool.name, tool.description, tool.parameters))
@@ -97,16 +115,51 @@ def _parts(question: Question) -> Iterator[_Part]:
     yield _Part("the grammar", question.sampling.grammar or "", fixed=True)
 
 
+def _found(part: _Part, rules: Rules) -> list[Finding]:
+    """Return the private parts of a part; that a drawn one looks like a random word says nothing."""
+    return [each for each in findings(part.text, rules) if not (part.drawn and each.kind == "secret")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A way to write an original."""
+
+    kind: str
+    original: str = field(repr=False)
+
+
+def _forms(hidden: Mapping[_Part, list[Finding]]) -> dict[str, _Form]:
+    """Return every way in which an original may stand in the question: as it was found, plain, and in JSON."""
+    forms: dict[str, _Form] = {}
+    for part, some in hidden.items():
+        for each in some:
+            forms.setdefault(each.text, _Form(each.kind, _plain(each.text) if part.is_json else each.text))
+    for form in tuple(forms.values()):
+        spelled = (json.dumps(form.original, ensure_ascii=ascii_only)[1:-1] for ascii_only in (False, True))
+        for text in (form.original, *spelled):
+            forms.setdefault(text, form)
+    return forms
+
+
+def _plain(spelled: str) -> str:
+    """Return what a part of a JSON string says; what is no such part is left as it is."""
+    try:
+        said = str(json.loads(f'"{spelled}"'))
+        said.encode()
+    except ValueError:
+        return spelled
+    return said
+
+
 def _blocked(
-    parts: tuple[_Part, ...], hidden: Mapping[str, list[Finding]], actions: Mapping[str, Privacy]
+    hidden: Mapping[_Part, list[Finding]], forms: Mapping[str, _Form], actions: Mapping[str, Privacy]
 ) -> str | None:
     """Return why nothing may be sent, without a word of what was found; None where it may."""
-    originals = {finding.text: finding.kind for each in hidden.values() for finding in each}
-    for part in parts:
-        for finding in hidden[part.text]:
-            if actions[finding.kind] == "never":
-                return f"{finding.kind} in {part.where}, which the rules never let leave the device"
-        if part.fixed and (kinds := sorted({kind for text, kind in originals.items() if text in part.text})):
+    for part, some in hidden.items():
+        for each in some:
+            if actions[each.kind] == "never":
+                return f"{each.kind} in {part.where}, which the rules never let leave the device"
+        if part.fixed and (kinds := sorted({form.kind for text, form in forms.items() if text in part.text})):
             return f"{kinds[0]} in {part.where}, where no placeholder can stand"
     return None
 
@@ -114,10 +167,10 @@ def _blocked(
 class _Placeholders:
     """Hides originals, the same one always behind the same placeholder, and never behind a word of the question."""
 
-    def __init__(self, hidden: Mapping[str, list[Finding]]) -> None:
-        self._hidden = hidden
-        self._kinds = {finding.text: finding.kind for each in hidden.values() for finding in each}
-        self._taken = "\n".join(hidden).lower() if self._kinds else ""
+    def __init__(self, hidden: Mapping[_Part, list[Finding]], forms: Mapping[str, _Form]) -> None:
+        self._hidden = {part.text: some for part, some in hidden.items() if not part.fixed}
+        self._forms = forms
+        self._taken = "\n".join(part.text for part in hidden).lower() if forms else ""
         self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
         self._given: dict[str, str] = {}
 
@@ -125,18 +178,26 @@ class _Placeholders:
     def restore(self) -> Mapping[str, str]:
         return MappingProxyType({placeholder: original for original, placeholder in self._given.items()})
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that placeholders stand for."""
+        return tuple(sorted(self._numbers))
+
     def message(self, message: Message) -> Message:
-        calls = tuple(replace(call, arguments=self.redacted(call.arguments)) for call in message.tool_calls)
+        calls = tuple(replace(call, arguments=self.redacted(call.arguments, is_json=True)) for call in message.tool_calls)
         return replace(message, content=self.redacted(message.content), tool_calls=calls)
 
-    def redacted(self, text: str) -> str:
+    def redacted(self, text: str, *, is_json: bool = False) -> str:
         """Return the text with placeholders for what was found in it, and for what was found anywhere else."""
         spans = [(each.start, each.end, each.kind) for each in self._hidden[text]]
-        for original, kind in self._kinds.items():
-            spans += [(start, start + len(original), kind) for start in _places(original, text)]
+        for written, form in self._forms.items():
+            spans += [(start, start + len(written), form.kind) for start in _places(written, text)]
         pieces, behind = [], 0
         for start, end, kind in joined((start, end, (0, end - start, 0), kind) for start, end, kind in spans):
-            pieces += [text[behind:start], self._placeholder(kind, text[start:end])]
+            written = text[start:end]
+            form = self._forms.get(written)
+            original = form.original if form else _plain(written) if is_json else written
+            pieces += [text[behind:start], self._placeholder(kind, original)]
             behind = end
         return "".join((*pieces, text[behind:]))
 

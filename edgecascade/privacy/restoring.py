@@ -2,10 +2,22 @@
 
 Models repeat placeholders mostly as they are. Some write them in small letters, some leave the brackets out: those are
 understood too, as whole words.
+
+Originals are kept as a person reads them. Inside a JSON string they are written by ``in_json``, there and only there.
 """
 
+import json
 import re
 from collections.abc import Mapping
+
+
+def in_json(originals: Mapping[str, str]) -> dict[str, str]:
+    """Return the originals as they stand inside a JSON string.
+
+    >>> in_json({"[SECRET_1]": 'a"b'})
+    {'[SECRET_1]': 'a\\\\"b'}
+    """
+    return {placeholder: json.dumps(original, ensure_ascii=False)[1:-1] for placeholder, original in originals.items()}
 
 
 def restored(text: str, originals: Mapping[str, str]) -> str:

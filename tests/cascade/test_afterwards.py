@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,7 @@ from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, DeviceError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import open_engine
+from edgecascade.policies.fixed import fixed
 from edgecascade.privacy import Rules
 from edgecascade.records import Message, Question, Sampling
 from edgecascade.store.ledger import Ledger, caps_of
@@ -95,7 +98,7 @@ def purposes(ledger: Ledger) -> list[str]:
         (SURE, "paris", always, (True, 0.0, 0.5)),
         (SURE, "Rome.", always, (True, 1.0, 0.5)),
         (SURE, "Rome.", never, (True, None, 0.5)),
-        (UNSURE, "Paris.", always, (False, None, 0.5)),
+        (UNSURE, "Paris.", always, (False, 0.0, 0.5)),
         (SURE, GONE, always, None),
         (SURE, ScriptedReply("Paris.", fails=GONE.fails, fails_after=1), always, None),
         (SURE, ScriptedReply("I cannot say.", finish_reason="filter"), always, None),
@@ -187,9 +190,10 @@ def test_shadows_of_the_real_model_can_be_fitted(model_path: Path, tmp_path: Pat
     folders = Folders.of(os.environ | {"EDGECASCADE_HOME": str(tmp_path)})
     engine = open_engine(model_path, EngineSettings(context=512), folders=Folders.of(os.environ))
     tiers = [LocalTier(engine, "small", "a" * 64, folders), ScriptedTier("Paris.", name="large", place="cloud")]
-    options, hello = Options(shadow=0.5, mode="only_on_device"), Question.of("Hi!", sampling=Sampling(max_tokens=4))
+    options, hello = Options(shadow=0.5), Question.of("Hi!", sampling=Sampling(max_tokens=4))
     path = tmp_path / "ledger.db"
-    with Cascade(tiers, options=options, ledger=Ledger(path, clock=time.time), draw=always) as cascade:
+    policy = partial(fixed, place="device")
+    with Cascade(tiers, policy=policy, options=options, ledger=Ledger(path, clock=time.time), draw=always) as cascade:
         answers = [cascade.ask(hello) for _ in range(2)]
         cascade.feedback(answers[0].id, correct=True)
         assert cascade.finish(LONG)
@@ -199,6 +203,22 @@ def test_shadows_of_the_real_model_can_be_fitted(model_path: Path, tmp_path: Pat
     assert [row.id for row in found.rows] == [answer.id for answer in answers] and others == 0
     assert [row.cloud_text for row in found.rows] == ["Paris.", "Paris."]
     assert found.rows[0].grade.score == 1.0 and found.rows[0].draft.hidden is not None
+
+
+@pytest.mark.parametrize(
+    "kept_here", [Options(mode="only_on_device"), Options(offline=True), Options(rules=Rules("never"))]
+)
+def test_what_stays_here_is_neither_audited_nor_shadowed(ledger: Ledger, kept_here: Options) -> None:
+    """Not a byte for the monitors where the user allows none for the answer."""
+    cloud = ScriptedTier("Paris.", name="large", place="cloud")
+    options = replace(kept_here, audit=1.0, shadow=1.0)
+    with Cascade(
+        [Watched(SURE), cloud], options=options, ledger=Ledger(ledger.path, clock=time.time), draw=always
+    ) as asked:
+        asked.ask("Why?")
+        assert asked.finish(LONG)
+
+    assert cloud.calls == 0 and purposes(ledger) == []
 
 
 def test_closing_does_not_wait_for_an_audit(ledger: Ledger) -> None:

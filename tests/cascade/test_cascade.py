@@ -19,7 +19,15 @@ from edgecascade.cascade.setup import Options
 from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Retries, Timeouts
 from edgecascade.cloud.specs import cloud_spec
-from edgecascade.errors import ClosedError, CloudError, ConfigError, DeviceError, InputError, NoAnswerError
+from edgecascade.errors import (
+    ClosedError,
+    CloudError,
+    ConfigError,
+    DeviceError,
+    InputError,
+    NoAnswerError,
+    QuestionError,
+)
 from edgecascade.privacy import Rules
 from edgecascade.records import (
     Answer,
@@ -607,3 +615,47 @@ def test_a_forgotten_stream_is_closed(ledger: Ledger) -> None:
         next(cascade.stream(WHY))
 
         assert cloud.wait_closed(LONG) and [call["outcome"] for call in calls_of(ledger)] == ["cancelled"]
+
+
+def test_time_is_kept_back_for_the_device() -> None:
+    """A cloud that hangs does not use up the whole deadline: the device's answer still comes within it."""
+    device = ScriptedTier("local", name="small")
+    with LoopbackCloud(fault.hangs()) as cloud:
+        tiers = [device, RemoteTier(CloudClient(cloud_spec(cloud.spec(), {})))]
+        with Cascade(tiers, options=Options(mode="prefer_in_cloud", deadline=1.5)) as cascade:
+            answer = cascade.ask("Why?")
+
+    assert (answer.text, answer.tier, answer.code) == ("local", "local", "offline")
+
+
+@pytest.mark.parametrize(
+    "asked", [None, 3, [{"role": "user"}, {"content": "x"}], [{"role": "user", "content": [1]}], [7]]
+)
+def test_what_is_no_question_is_refused_in_words(asked: Any) -> None:
+    """Found, wanted, and what to do."""
+    with Cascade([ScriptedTier("local")]) as cascade, pytest.raises(QuestionError, match="found .*wanted"):
+        cascade.ask(asked)
+
+
+def test_messages_as_chat_completions_have_them() -> None:
+    """Calls and their results come along, and every way of asking gets the cascade's system message."""
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    said = [
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "42", "tool_call_id": "1"},
+    ]
+    with Cascade([ScriptedTier("local")], system="Be brief.") as cascade:
+        first, *rest = cascade.question(said).messages
+        plain = cascade.question(Question.of("Why?"))
+
+    assert first == plain.messages[0] == Message("system", "Be brief.")
+    assert rest[1].tool_calls == (ToolCall("1", "look", "{}"),) and rest[2].tool_call_id == "1"
+
+
+@pytest.mark.parametrize(("answer_id", "correct"), [("x", "no"), ("x", None), ("x", 2), (3, True)])
+def test_feedback_is_true_or_false(tmp_path: Path, answer_id: Any, correct: Any) -> None:
+    """Nothing else is written down."""
+    ledger = Ledger(tmp_path / "ledger.db", clock=time.time)
+    with Cascade([ScriptedTier("local")], ledger=ledger) as cascade, pytest.raises(InputError, match="wanted"):
+        cascade.feedback(answer_id, correct=correct)

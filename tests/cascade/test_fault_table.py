@@ -87,7 +87,7 @@ BROKEN = Row(("broken_off", "broken_off"), "broken_off", alone="The capital")
 TURNED_AWAY = Row(("protocol",), "cloud_failed")
 ANSWERED = Row(("ok",), "not_kept", TEXT, TEXT)
 LIMITED = Row(("rate_limit", "rate_limit"), "cloud_failed")
-SILENT = Row(("timeout", "timeout"), "offline", timeouts=SHORT)
+SILENT = Row(("timeout",), "offline", timeouts=SHORT)
 LATE = Row(("timeout",), "deadline", within=DEADLINE)
 
 TABLE: dict[str, Row] = {

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from edgecascade.cascade.waiting import (
     LateAnswer,
     OnLate,
     Queue,
-    json_of_question,
+    asked_of_json,
+    json_of_asked,
     pause_after,
-    question_of_json,
 )
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, InputError, NoAnswerError
+from edgecascade.privacy import Pattern, Rules
 from edgecascade.records import Answer, Limits, Message, Question, Sampling, Tool, ToolCall
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
@@ -93,7 +95,9 @@ def test_a_question_comes_back_from_json_as_it_was() -> None:
         limits=Limits(seconds=3.0, usd=0.5, calls=2),
     )
 
-    assert question_of_json(json_of_question(question)) == question
+    rules = Rules("never", {"card": "never"}, (Pattern("case", "c-[0-9]+"),), "DE")
+
+    assert asked_of_json(json_of_asked(question, rules)) == (question, rules)
 
 
 def test_the_device_answers_now_and_the_cloud_later(tmp_path: Path) -> None:
@@ -169,17 +173,17 @@ def test_a_question_that_can_never_be_answered_is_given_up(tmp_path: Path, caplo
     """What is the question's own fault does not come back for ever, and does not stop the others."""
     asked: list[str] = []
 
-    def ask(question: Question, cancel: threading.Event) -> Answer:
+    def ask(question: Question, rules: Rules, cancel: threading.Event) -> Answer:
         asked.append(question.messages[0].content)
         raise InputError("too long") if len(asked) == 1 else NoAnswerError("not now")
 
     with Ledger(tmp_path / "l.db", clock=Clock()) as ledger, caplog.at_level(logging.WARNING, "edgecascade"):
         for number in range(2):
-            ledger.enqueue(str(number), json_of_question(Question.of(f"Why {number}?")))
+            ledger.enqueue(str(number), json_of_asked(Question.of(f"Why {number}?"), Rules()))
         Queue(ledger, ask, lambda late: None, now=Clock()).catch_up()
 
         assert asked == ["Why 0?", "Why 1?"] and ledger.summary().waiting == 1
-    assert "too long" in caplog.text
+    assert "given up: InputError" in caplog.text
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -270,7 +274,7 @@ def test_a_bug_in_the_callback_costs_one_answer(tmp_path: Path) -> None:
 
     with Ledger(tmp_path / "l.db", clock=Clock()) as ledger:
         for number in "123":
-            ledger.enqueue(number, json_of_question(Question.of("Why?")))
+            ledger.enqueue(number, json_of_asked(Question.of("Why?"), Rules()))
             ledger.finish(number, json.dumps({"answer_id": number, "text": "P.", "model": "large", "usd": None}))
         queue = Queue(ledger, lambda question, cancel: pytest.fail("it was answered"), take, pause=0.01)
         queue.begin()
@@ -302,7 +306,7 @@ def test_late_calls_are_booked_as_such_and_nothing_private_is_in_them(tmp_path: 
     with LoopbackCloud("Yes: [EMAIL_1].") as cloud, Ledger(tmp_path / "l.db", clock=time.time) as ledger:
         tiers = [RemoteTier(CloudClient(cloud_spec(cloud.spec(), {})))]
         late: list[str] = []
-        ledger.enqueue("first", json_of_question(question))
+        ledger.enqueue("first", json_of_asked(question, Rules()))
         with Cascade(tiers, options=QUEUEING, ledger=ledger) as cascade:
             tell(cascade, lambda given: late.append(given.text))
             caught_up(cascade)
@@ -311,3 +315,34 @@ def test_late_calls_are_booked_as_such_and_nothing_private_is_in_them(tmp_path: 
 
         assert late == ["Yes: ada@example.org."] and "ada@" not in json.dumps(cloud.requests[0].body)
         assert [json.loads(line)["purpose"] for line in out.getvalue().splitlines()] == ["queue"]
+
+
+def test_what_waits_is_asked_under_the_rules_it_was_asked_under(tmp_path: Path) -> None:
+    """Whoever works on the queue with looser rules sends no more than the one who asked allowed."""
+    path = tmp_path / "ledger.db"
+    device = ScriptedReply("local", p_correct=0.2, threshold=0.6)
+    away = ScriptedTier("x", name="large", place="cloud", out="no network")
+    with Cascade(
+        [ScriptedTier(device), away], options=Options(queue=True), ledger=Ledger(path, clock=time.time)
+    ) as asked:
+        queued = asked.ask("Write to ada@example.org?").queued
+    back = ScriptedTier("Yes.", name="large", place="cloud")
+    loose = Options(queue=True, rules=Rules("allow"))
+    with Cascade([ScriptedTier(device), back], options=loose, ledger=Ledger(path, clock=time.time)) as later:
+        assert later.queue and later.queue.catch_up() == 1
+
+    assert queued and [question.messages[-1].content for question in back.asked] == ["Write to [EMAIL_1]?"]
+
+
+@pytest.mark.parametrize("kept_here", [{"mode": "only_on_device"}, {"privacy": "never"}])
+def test_what_may_not_leave_does_not_wait_to(tmp_path: Path, kept_here: dict[str, Any]) -> None:
+    """A deadline or a dead network queues nothing that no cloud may be asked."""
+    device, cloud = ScriptedTier("local"), ScriptedTier("x", name="large", place="cloud", out="no network")
+    options = Options(queue=True, shadow=1.0, audit=1.0)
+    question = Question((Message("user", "Dear diary?"),), limits=Limits(seconds=0.0), **kept_here)
+    with Cascade([device, cloud], options=options, ledger=Ledger(tmp_path / "ledger.db", clock=time.time)) as cascade:
+        with suppress(NoAnswerError):
+            assert not cascade.ask(question).queued
+        assert cascade.finish(30.0) and cascade.queue and cascade.queue.catch_up() == 0
+
+    assert cloud.calls == 0

@@ -244,7 +244,9 @@ WHOLE = STREAMED | {"turns_into_an_error": "server", "wrong_length": "broken_off
 """What each fault ends in; a whole body of a wrong length is not known to be whole."""
 
 PASSING = {"offline", "timeout", "rate_limit", "server", "broken_off"}
-ONCE = {"self_signed", "plain_behind_https", "status_429_for_an_hour"}
+ONCE = {
+    "self_signed", "plain_behind_https", "status_429_for_an_hour", "hangs_before_headers", "hangs_after_headers",
+}  # fmt: skip
 """Asking these again would not help, though their code may pass."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecascade.policies import Closed, Policy, Situation, TierView
+from edgecascade.policies import Closed, Policy, Situation, TierView, within_limits
 from edgecascade.records import (
     Attempt,
     Calibration,
@@ -66,8 +66,9 @@ class World:
         dice = random.Random(f"{self.seed} {self.mode}")
         situation, steps = self._begin(dice), Walk()
         while len(steps) < MOST_STEPS:
-            decision = policy(situation)
-            steps.append((situation, decision))
+            seen = within_limits(situation)
+            decision = policy(seen)
+            steps.append((seen, decision))
             if decision.run is None:
                 break
             tier = next(tier for tier in situation.tiers if tier.name == decision.run)

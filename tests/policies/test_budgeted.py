@@ -6,11 +6,15 @@ from dataclasses import replace
 import pytest
 
 from edgecascade.policies import Closed, Situation, TierView, policy_of, within_limits
-from edgecascade.records import Attempt, Limits, Question
+from edgecascade.records import Attempt, Decision, Limits, Question
 
 Attempted = Callable[..., Attempt]
 Situated = Callable[..., Situation]
-DECIDE = policy_of()
+
+
+def decide(situation: Situation) -> Decision:
+    """Decide as a cascade does."""
+    return policy_of()(within_limits(situation))
 
 
 def limited(**limits: float) -> Question:
@@ -25,7 +29,7 @@ def test_a_cloud_is_asked_up_to_the_limit(
     situated: Situated, attempted: Attempted, limits: dict[str, float], run: bool
 ) -> None:
     """A call may cost a cent here; beyond the limit the device's answer is taken, with that reason."""
-    decision = DECIDE(situated(attempted(p=0.1, threshold=0.5), question=limited(**limits)))
+    decision = decide(situated(attempted(p=0.1, threshold=0.5), question=limited(**limits)))
 
     assert (decision.run == "cloud") is run
     assert run or (decision.answer, decision.code) == (0, "budget")
@@ -35,7 +39,7 @@ def test_a_cloud_is_asked_up_to_the_limit(
 def test_what_was_spent_counts(situated: Situated, attempted: Attempted) -> None:
     """A broken answer has cost what it cost; a second one must fit behind it."""
     broken = attempted("cloud", "cloud", failed="broken_off", usd=0.004)
-    tight, ample = (DECIDE(situated(attempted(), broken, question=limited(usd=usd))) for usd in (0.0139, 0.0141))
+    tight, ample = (decide(situated(attempted(), broken, question=limited(usd=usd))) for usd in (0.0139, 0.0141))
 
     assert tight.code == "budget" and tight.run is None
     assert ample.run == "cloud"
@@ -47,15 +51,15 @@ def test_an_unknown_cost_fits_no_limit(situated: Situated, attempted: Attempted,
     broken = attempted("cloud", "cloud", failed="broken_off", usd=None if unknown == "spent" else 0.0)
     tiers = (TierView("device", "device"), TierView("cloud", "cloud", usd=None if unknown == "price" else 0.0))
 
-    assert DECIDE(situated(attempted(), broken, question=limited(usd=9.0), tiers=tiers)).code == "budget"
-    assert DECIDE(situated(attempted(), broken, tiers=tiers)).run == "cloud"
+    assert decide(situated(attempted(), broken, question=limited(usd=9.0), tiers=tiers)).code == "budget"
+    assert decide(situated(attempted(), broken, tiers=tiers)).run == "cloud"
 
 
 def test_a_cheaper_cloud_is_asked_instead(situated: Situated, attempted: Attempted) -> None:
     """The next in order whose price fits."""
     tiers = (TierView("device", "device"), TierView("dear", "cloud", usd=1.0), TierView("cheap", "cloud", usd=0.01))
 
-    assert DECIDE(situated(attempted(), question=limited(usd=0.02), tiers=tiers)).run == "cheap"
+    assert decide(situated(attempted(), question=limited(usd=0.02), tiers=tiers)).run == "cheap"
 
 
 def test_an_older_reason_goes_before(situated: Situated, attempted: Attempted) -> None:
@@ -69,7 +73,7 @@ def test_an_older_reason_goes_before(situated: Situated, attempted: Attempted) -
 
 def test_the_device_costs_nothing(situated: Situated) -> None:
     """It is asked within any limit."""
-    assert DECIDE(situated(question=limited(usd=0.0, calls=0), mode="only_on_device")).run == "device"
+    assert decide(situated(question=limited(usd=0.0, calls=0), mode="only_on_device")).run == "device"
 
 
 def test_a_draft_stopped_for_a_cloud_beyond_the_limit_does_not_go_round(
@@ -77,7 +81,7 @@ def test_a_draft_stopped_for_a_cloud_beyond_the_limit_does_not_go_round(
 ) -> None:
     """It is written again once, and then given as it is."""
     stopped = attempted(finish="cancelled", gates=(False,))
-    decisions = [DECIDE(situated(*[stopped] * count, question=limited(calls=0))) for count in (1, 2)]
+    decisions = [decide(situated(*[stopped] * count, question=limited(calls=0))) for count in (1, 2)]
 
     assert [decision.run for decision in decisions] == ["device", None]
     assert decisions[1].answer == 1

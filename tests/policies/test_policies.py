@@ -14,7 +14,7 @@ from edgecascade.records import MODES, Code, Decision, Mode
 
 POLICIES: dict[str, Policy] = {
     "threshold": policy_of(),
-    "margin": policy_of(partial(threshold, margin=Margin(value_usd=1.0, usd_a_second=0.01, spread=0.2))),
+    "margin": policy_of(partial(threshold, margin=Margin(value_usd=1.0))),
 }
 FORBIDDEN = {"only_on_device": "cloud", "only_in_cloud": "device"}
 

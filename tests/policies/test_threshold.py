@@ -109,13 +109,12 @@ def test_a_covered_answer_is_given_up_where_the_cloud_is_worth_its_price(
         (Margin(1.0), {"usd": None}),
         (Margin(1.0), {"closed": OFFLINE}),
         (Margin(1.0), {"quality": 0.7}),
-        (Margin(1.0, usd_a_second=0.1), {"seconds": 2.0}),
     ],
 )
 def test_it_is_kept_where_the_cloud_is_not_worth_it(
     situated: Situated, attempted: Attempted, margin: Margin, changes: dict[str, object]
 ) -> None:
-    """Too dear, of unknown price, out of reach, no better, or too slow."""
+    """Too dear, of unknown price, out of reach, or no better."""
     cloud = replace(TierView("cloud", "cloud", usd=0.01, quality=0.9), **changes)  # type: ignore[arg-type]
     decision = threshold(situated(attempted(p=0.7, threshold=0.6), tiers=(TierView("device", "device"), cloud)), margin)
 

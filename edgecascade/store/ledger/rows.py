@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from edgecascade.records import Code, FinishReason, Mode, Place
 
-Purpose = Literal["answer", "audit", "shadow", "queue", "hedge", "probe"]
+Purpose = Literal["answer", "audit", "shadow", "queue", "hedge", "probe", "calibrate"]
 Table = Literal["answers", "calls"]
 
 
