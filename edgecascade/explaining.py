@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edgecascade.records import dollars
+from edgecascade.store.ledger.budgets import NOT_SENT
 
 Row = Mapping[str, Any]
 
@@ -73,7 +74,10 @@ def _answer(row: Row) -> Iterator[str]:
     yield f"by {row['model']} ({row['place']})"
     tokens = f"{row['prompt_tokens']} tokens read, {row['completion_tokens']} written"
     yield f"{tokens}, {row['seconds']:.2f} s, {dollars(row['usd'])}; {row['finish_reason']}"
-    yield f"mode {row['mode']}; private: {', '.join(row['kinds']) or 'nothing found'}"
+    yield f"mode {row['mode']}"
+    taken = {kind for call in row["calls"] if call["outcome"] not in NOT_SENT for kind in call["kinds"]}
+    if left := [kind for kind in row["kinds"] if kind not in taken]:
+        yield f"found in the question: {', '.join(left)}"
     for name in ("kept", "blocked", "queued"):
         if row[name]:
             yield name
@@ -121,10 +125,13 @@ def _gate(gate: Row) -> str:
 
 
 def _call(call: Row) -> str:
+    where = f"to {call['host']} ({call['model']}), for {call['purpose']}"
+    if call["outcome"] in NOT_SENT:
+        return f"{where}: tried, nothing left; {call['outcome']}"
     kinds = f", taken out: {', '.join(call['kinds'])}" if call["kinds"] else ""
     cost = f"{dollars(call['usd'])}, {call['seconds'] or 0:.2f} s"
     sent = f"{call['size']:,} bytes, sha256 {call['sha256'][:16]}"
-    return f"to {call['host']} ({call['model']}), for {call['purpose']}: {sent}{kinds}; {call['outcome']}; {cost}"
+    return f"{where}: {sent}{kinds}; {call['outcome']}; {cost}"
 
 
 # What would have turned it.

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from edgecascade.cascade.waiting import LateAnswer
     from edgecascade.records import Answer, Question, Sampling
 
-SAMPLES_TEMPERATURE = 0.7
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -63,6 +62,7 @@ def ask(
     The answer goes to standard output; the line under it - tier, p_correct, speed or cost - to standard error, with the
     promise that a calibration makes. Without one, the mean token probability stands there, which promises nothing.
     """
+    from edgecascade.cascade.running import SAMPLES_TEMPERATURE
     from edgecascade.cli.opening import open_cascade, settings_with
     from edgecascade.prompts import question_of
 
@@ -90,11 +90,11 @@ def ask(
         clouds = {tier.name for tier in opened.setup.clouds}
         showing = Showing(clouds, streaming=streaming, telling=not as_json)
         answer = follow(opened, asked, showing, cancel)
-        if samples and answer.tier == "local" and not cancel.is_set():
+        if samples and not cancel.is_set():
             warm = sampling_of(sampling, temperature=SAMPLES_TEMPERATURE)
             answer = _with_samples(opened, asked, answer, samples, warm, cancel)
-        _print(answer, as_json=as_json, streamed=streaming)
-        if cancel.is_set() and answer.code != "deadline":  # which ends an answer by the same event
+        _print(answer, showing, as_json=as_json, streamed=streaming)
+        if cancel.is_set():
             raise KeyboardInterrupt
         if opened.queue and settings.queue and not answer.queued:
             opened.queue.catch_up()
@@ -172,26 +172,31 @@ def _check_promise(cascade: "Cascade", question: "Question", epsilon: float | No
 def _with_samples(
     cascade: "Cascade", question: "Question", answer: "Answer", count: int, warm: "Sampling", cancel: threading.Event
 ) -> "Answer":
-    """Return the answer with further ones by the same model, and how many of them agree."""
+    """Return the device's answer with further ones by the same model, and how many of them agree."""
     from edgecascade import evidence
 
+    if answer.tier == "cloud":
+        click.secho("samples are drawn on the device, and were left out: the answer is a cloud's", err=True, dim=True)
+        return answer
     asked = replace(question, sampling=warm, choices=(), turned=())
     drafts = evidence.samples(cascade.setup.devices[0], asked, count, cancel=cancel)
     agreement = evidence.agreement([draft.text for draft in drafts])
     return replace(answer, samples=drafts, signals=answer.signals | {"agreement": agreement})
 
 
-def _print(answer: "Answer", *, as_json: bool, streamed: bool) -> None:
+def _print(answer: "Answer", showing: Showing, *, as_json: bool, streamed: bool) -> None:
     if as_json:
         import json
 
         click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
         return
-    if not streamed:
+    if not streamed and (answer.text or not answer.queued):
         click.echo(answer.text)
     for number, sample in enumerate(answer.samples, 1):
         click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
-    click.secho(answer.line(), err=True, dim=True)
+    click.secho(showing.line(answer), err=True, dim=True)
+    if advice := showing.advice(answer):
+        click.secho(advice, err=True, dim=True)
     if answer.promise and answer.kept:
         click.secho(answer.promise, err=True, dim=True)
     elif answer.calibration and not answer.promise:

@@ -21,9 +21,9 @@ from edgecascade.cli.options import (
     sampling_options,
     settings_of,
 )
-from edgecascade.cli.showing import Showing, shade
+from edgecascade.cli.showing import Showing, counted, shade
 from edgecascade.errors import ContextLengthError, EdgeCascadeError
-from edgecascade.records import dollars, mean_token_probability
+from edgecascade.records import PRIVACY, dollars, mean_token_probability
 
 if TYPE_CHECKING:
     from edgecascade.cascade.cascade import Cascade
@@ -185,13 +185,24 @@ class _Talk:
 
         flags = {**self._flags, **flags}
         settings = settings_with(flags, on_terminal={"stream.show": "draft"})
+        before = self._settings
         opened = ExitStack()
         cascade = opened.enter_context(open_cascade(settings, self._engine, on_late=self._late.append))
         self._stack.close()
         self._stack.push(opened.pop_all())
         self._flags, self._settings, self._cascade = flags, settings, cascade
         self._heard = _overheard(cascade)
+        if before and _looser(before, settings):
+            self._leave_behind()
         self._conversation.system = cascade.system if self._system is None else self._system
+
+    def _leave_behind(self) -> None:
+        """Begin the conversation anew: what was said while it could not leave the device is not sent later."""
+        if self._conversation.turns or self._system:
+            said = "what was said so far, the system message too, stays on this device: the conversation begins anew"
+            click.secho(said, err=True, fg="yellow")
+        self._conversation.turns.clear()
+        self._system = None
 
     def _show_or_change(self, name: str, value: str) -> None:
         if value:
@@ -238,19 +249,20 @@ class _Talk:
             answer = follow(self._open, question, showing, cancel)
         if answer.code == "cancelled":
             click.secho("stopped", err=True, dim=True)
-        self._say(answer)
+        self._say(answer, showing)
         if answer.text:
             self._conversation.add(text, answer)
 
-    def _say(self, answer: "Answer") -> None:
+    def _say(self, answer: "Answer", showing: Showing) -> None:
         """Print what an answer is worth; what was said before of all answers is not said again."""
-        click.secho(answer.line(hint="no_cloud" not in self._said), err=True, dim=True)
+        click.secho(showing.line(answer, hint="no_cloud" not in self._said), err=True, dim=True)
         note = answer.promise if answer.kept else None
         if answer.calibration and not answer.promise:
             note = f"no promise: {answer.calibration.reason}"
-        if note and note not in self._said:
-            click.secho(note, err=True, dim=True)
-        self._said |= {answer.code, note or ""}
+        notes = [text for text in (showing.advice(answer), note) if text and text not in self._said]
+        for text in notes:
+            click.secho(text, err=True, dim=True)
+        self._said |= {answer.code, *notes}
 
     def _show_or_set_system(self, text: str) -> None:
         if text:
@@ -278,16 +290,20 @@ class _Talk:
         known = [answer.usd for answer in answers if answer.usd is not None]
         unknown = f", the price of {len(answers) - len(known)} is unknown" if len(known) < len(answers) else ""
         tiers = f"local {len(local)}, cloud {len(answers) - len(local)}"
-        lines = [f"{len(answers)} answers, {written} tokens: {tiers}; {dollars(sum(known))}{unknown}"]
+        said = f"{counted(len(answers), 'answer')}, {counted(written, 'token')}"
+        lines = [f"{said}: {tiers}; {dollars(sum(known))}{unknown}"]
         tokens = [token for answer in answers for attempt in answer.attempts for token in _told(attempt)]
         if tokens:
             lines.append(f"mean token probability {mean_token_probability(tokens):.2f} (not calibrated)")
         last = answers[-1]
-        lines.append(
-            f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms, "
-            f"{last.timings.decode_tps:.0f} tokens/s; {last.line(hint=False)}"
-        )
+        lines.append(f"last answer: first token after {last.timings.ttft_s * 1000:.0f} ms; {last.line(hint=False)}")
         return "\n".join(lines)
+
+
+def _looser(before: "Settings", after: "Settings") -> bool:
+    """Return whether more may leave the device than before."""
+    stood, stands = (PRIVACY.index(settings.privacy.default) for settings in (before, after))
+    return stands < stood or before.mode == "only_on_device" != after.mode
 
 
 def _told(attempt: "Attempt") -> "tuple[Token, ...]":

@@ -1,7 +1,6 @@
 """``edgecascade ledger``: what was answered where, what left this device, what it cost."""
 
 import json
-import math
 import os
 import re
 import sys
@@ -10,9 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+
+from edgecascade.cli.showing import counted
+from edgecascade.records import dollars
 
 if TYPE_CHECKING:
     from edgecascade.store.ledger import Ledger, Summary
@@ -80,13 +82,18 @@ def tail(count: int, since: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    for row in rows:
-        sure = f"p {row['p_correct']:.2f}" if row["p_correct"] is not None else "-"
-        cost = _usd(row["usd"]) if row["usd"] != 0 else "-"
-        click.echo(
-            f"{_moment(row['at'])}  {row['id'][:12]:<12}  {row['tier']:<8}{row['code']:<14}{sure:<8}"
-            f"{row['seconds']:6.2f} s  {cost:<9}  {row['reason']}"
-        )
+    lines = [_cells(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """Return an answer as a line of a table."""
+    sure = f"p {row['p_correct']:.2f}" if row["p_correct"] is not None else "-"
+    cost = dollars(row["usd"]) if row["usd"] != 0 else "-"
+    seconds = f"{row['seconds']:6.2f} s"
+    return [_moment(row["at"]), row["id"][:12], row["tier"], row["code"], sure, seconds, cost, row["reason"]]
 
 
 @ledger.command()
@@ -104,7 +111,7 @@ def export(form: "Form", calls: bool, out: Path | None, since: float | None, as_
     if as_json:
         click.echo(json.dumps({"rows": count, "out": str(out)}))
     elif out:
-        click.echo(f"{count} rows in {out}")
+        click.echo(f"{counted(count, 'row')} in {out}")
 
 
 @ledger.command()
@@ -117,7 +124,7 @@ def prune(before: float, yes: bool, as_json: bool) -> None:
         click.confirm(f"Delete all that is older than {_moment(before)} UTC?", abort=True, err=True)
     with _open() as book:
         count = book.prune(before)
-    click.echo(json.dumps({"deleted": count}) if as_json else f"{count} rows deleted")
+    click.echo(json.dumps({"deleted": count}) if as_json else f"{counted(count, 'row')} deleted")
 
 
 def _open() -> "Ledger":
@@ -164,13 +171,13 @@ def _lines(summary: "Summary") -> Iterator[tuple[str, str]]:
     yield "answers", f"{summary.answers:,} since {_moment(summary.since)} UTC{_named(summary.tiers)}"
     if summary.codes:
         yield "why", _named(summary.codes)[2:]
-    saved = [_calls(summary.saved_calls), _usd(summary.usd_saved), f"{summary.seconds_saved:,.1f} s"]
+    saved = [counted(summary.saved_calls, "call"), dollars(summary.usd_saved), f"{summary.seconds_saved:,.1f} s"]
     yield "saved", ", ".join([*saved, f"{summary.tokens_saved:,.0f} tokens"])
     unknown = summary.calls_of_unknown_price
     price = f"; the price of {unknown:,} is unknown" if unknown else ""
-    yield "spent", f"{_usd(summary.usd)} in {_calls(summary.calls)}{price}; {summary.seconds:,.1f} s"
+    yield "spent", f"{dollars(summary.usd)} in {counted(summary.calls, 'call')}{price}; {summary.seconds:,.1f} s"
     if summary.answers_with_joules:
-        yield "energy", f"{summary.joules:,.0f} J in {summary.answers_with_joules:,} answers"
+        yield "energy", f"{summary.joules:,.0f} J in {counted(summary.answers_with_joules, 'answer')}"
     if summary.escalation_rate is not None:
         yield "escalated", f"{summary.escalation_rate:.1%} of the answers given while a cloud was set up"
     for seen in summary.calibrations:
@@ -178,19 +185,22 @@ def _lines(summary: "Summary") -> Iterator[tuple[str, str]]:
         yield "not kept", f"{1 - seen.share_kept:.1%} of {seen.answers:,}; {beside} ({seen.calibration})"
     if summary.calls:
         yield "left", f"{summary.bytes_left:,} bytes{_named(summary.hosts)}"
+    if summary.outcomes:
         yield "calls", _named(summary.outcomes)[2:]
     if summary.kinds:
         yield "taken out", _named(summary.kinds)[2:]
+    if summary.found:
+        yield "found", f"{_named(summary.found)[2:]} in questions, and not taken out of a call"
     if summary.right or summary.wrong:
         yield "feedback", f"{summary.right:,} right, {summary.wrong:,} wrong"
     for count, name in ((summary.waiting, "waiting"), (summary.shadows, "shadows")):
         if count:
-            yield name, f"{count:,} questions"
+            yield name, counted(count, "question")
     for window in summary.spent:
         if window.calls:
             yield (
                 f"this {window.per}",
-                f"{_usd(window.usd)} in {_calls(window.calls)}, until {_moment(window.ends)} UTC",
+                f"{dollars(window.usd)} in {counted(window.calls, 'call')}, until {_moment(window.ends)} UTC",
             )
 
 
@@ -201,21 +211,6 @@ def _named(counts: Mapping[str, int]) -> str:
     ': local 3, cloud 1'
     """
     return f": {', '.join(f'{name} {count:,}' for name, count in counts.items())}" if counts else ""
-
-
-def _usd(usd: float | None) -> str:
-    """Return dollars with as many digits as a small sum needs.
-
-    >>> _usd(0.00042), _usd(12.5), _usd(None)
-    ('$0.00042', '$12.50', 'unknown')
-    """
-    if usd is None:
-        return "unknown"
-    return f"${usd:,.{2 if usd == 0 else max(2, 1 - math.floor(math.log10(usd)))}f}"
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
 def _moment(at: float) -> str:

@@ -124,7 +124,7 @@ def open_cascade(settings: "Settings", engine: "EngineSettings", *, on_late: "On
     from edgecascade.cascade.assembling import assembled
     from edgecascade.cascade.cascade import Cascade
 
-    noted = _can_be_noted(settings)
+    noted, settings = _can_be_noted(settings)
     with progress_bar() as progress:
         parts = assembled(settings, engine=engine, progress=progress, notice=_notice).parts()
     with Cascade(**parts | ({} if noted else {"ledger": None}), on_late=on_late if settings.queue else None) as cascade:
@@ -132,8 +132,11 @@ def open_cascade(settings: "Settings", engine: "EngineSettings", *, on_late: "On
         cascade.finish(BACKGROUND_SECONDS)
 
 
-def _can_be_noted(settings: "Settings") -> bool:
-    """Return whether answers can be written down; LedgerError or NoSpaceError where they must be, and cannot."""
+def _can_be_noted(settings: "Settings") -> tuple[bool, "Settings"]:
+    """Return whether answers can be written down, and the settings; without a ledger no cloud is among them.
+
+    Raises LedgerError or NoSpaceError where only a cloud may answer.
+    """
     from edgecascade.errors import LedgerError, NoSpaceError
     from edgecascade.store.ledger import Ledger
     from edgecascade.store.paths import Folders
@@ -142,8 +145,9 @@ def _can_be_noted(settings: "Settings") -> bool:
         with Ledger(Folders.of(os.environ).state / "ledger.db", clock=time.time) as ledger:
             ledger.tail(1)
     except (LedgerError, NoSpaceError) as error:
-        if settings.cloud or settings.budget or settings.queue or settings.shadow:
+        if settings.mode == "only_in_cloud":
             raise
-        _notice(f"answers are not written down: {error}")
-        return False
-    return True
+        unasked = "no cloud is asked, and " if settings.cloud else ""
+        _notice(f"{unasked}answers are not written down: {error}")
+        return False, settings.model_copy(update={"cloud": None, "budget": None, "queue": False, "shadow": 0.0})
+    return True, settings

@@ -5,6 +5,7 @@ be taken away, so what a cloud says, which may break off, is kept back there unt
 """
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Collection
@@ -13,7 +14,7 @@ from typing import Self
 
 import click
 
-from edgecascade.records import Delta, Handoff
+from edgecascade.records import Answer, Delta, Handoff
 
 Shade = Callable[[str], str]
 
@@ -34,6 +35,7 @@ class Showing:
         self._terminal = sys.stdout.isatty()
         self._kept_back = ""
         self._begun = False
+        self._told: set[str] = set()
 
     def take(self, event: Delta | Handoff) -> None:
         """Show a piece, or that another tier goes on."""
@@ -45,6 +47,7 @@ class Showing:
             self._take_away(event.replaces)
         if not self._telling:
             return
+        self._told.add(event.reason)
         who = f"asking {event.tier}" if event.tier in self._clouds else "this device answers"
         click.secho(f"↪ {who}: {event.reason}", err=True, dim=True)
 
@@ -53,8 +56,28 @@ class Showing:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Show what was kept back, and end the line."""
-        if self._streaming and (self._begun or not error):
+        if self._begun or (self._kept_back and not error):
             click.echo(self._kept_back)
+
+    def line(self, answer: Answer, *, hint: bool = True) -> str:
+        """Return the line under an answer; a failure that was told when another tier went on is not told again."""
+        line = answer.line(hint=hint)
+        for reason in self._failures(answer):
+            line = line.replace(f": {reason}", "").replace(f": {reason.partition('; ')[0]}", "")
+        return line
+
+    def advice(self, answer: Answer) -> str | None:
+        """Return what can be done about a cloud that was not asked; None where nothing is known, or it was told."""
+        todo = answer.reason.partition("; ")[2]
+        if answer.tier == "cloud" or not todo or self._failures(answer):
+            return None
+        price = re.match(r".*the price of (\S+) is unknown", answer.reason)
+        return f'{todo}; a price is set as [prices."{price[1]}"] in the config' if price else todo
+
+    def _failures(self, answer: Answer) -> list[str]:
+        """Return how tiers failed, where that was told."""
+        details = (attempt.failure.detail for attempt in answer.attempts if attempt.failure)
+        return [detail for detail in details if any(detail in told for told in self._told)]
 
     def _piece(self, piece: Delta) -> None:
         if not self._streaming:
@@ -90,6 +113,15 @@ def rows_of(text: str, width: int) -> int:
     from rich.cells import cell_len
 
     return sum(max(1, -(-cell_len(line.expandtabs()) // width)) for line in text.split("\n"))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are.
+
+    >>> counted(1, "answer"), counted(1204, "call")
+    ('1 answer', '1,204 calls')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shade(text: str, probability: float) -> str:

@@ -633,7 +633,7 @@ def test_time_is_kept_back_for_the_device() -> None:
 )
 def test_what_is_no_question_is_refused_in_words(asked: Any) -> None:
     """Found, wanted, and what to do."""
-    with Cascade([ScriptedTier("local")]) as cascade, pytest.raises(QuestionError, match="found .*wanted"):
+    with Cascade([ScriptedTier("local")]) as cascade, pytest.raises(QuestionError, match=r"found .*wanted"):
         cascade.ask(asked)
 
 

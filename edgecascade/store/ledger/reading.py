@@ -34,8 +34,10 @@ class Summary:
     saved_calls      answers that the device gave although a cloud was set up and could be asked
     usd              known spending                        calls_of_unknown_price  not in it
     joules           known energy                          answers_with_joules     that it was known of
-    hosts, outcomes  calls by them                         bytes_left              the device, by calls that were sent
-    kinds            private things that were taken out of calls, by kind and call
+    calls, hosts     that something was sent by, or to     bytes_left              the device
+    outcomes         of all calls, those too that nothing left by
+    kinds            private things that were taken out of what left, by kind and call
+    found            private things in questions that they were not taken out of, by kind and answer
     right, wrong     feedback                              waiting                 questions in the queue
     spent            what the windows of now hold, open reservations among it
     """
@@ -65,6 +67,7 @@ class Summary:
     outcomes: Mapping[str, int]
     bytes_left: int
     kinds: Mapping[str, int]
+    found: Mapping[str, int]
     right: int
     wrong: int
     shadows: int
@@ -83,9 +86,11 @@ _ANSWER_SUMS = """SELECT count(*) AS answers, total(kept) AS kept, total(escalat
     total(usd_saved) AS usd_saved, total(tokens_saved) AS tokens_saved, total(seconds_saved) AS seconds_saved,
     total(seconds) AS seconds, total(joules) AS joules, count(joules) AS answers_with_joules
     FROM answers WHERE at >= ?"""
-_CALL_SUMS = f"""SELECT count(*) AS calls, total(usd) AS usd,
-    total(usd IS NULL AND outcome NOT IN {NOT_SENT}) AS calls_of_unknown_price,
-    total(CASE WHEN outcome IN {NOT_SENT} THEN 0 ELSE size END) AS bytes_left FROM calls WHERE at >= ?"""
+_SENT = f"FROM calls WHERE at >= ? AND outcome NOT IN {NOT_SENT}"
+_CALL_SUMS = f"""SELECT count(*) AS calls, total(usd) AS usd, total(usd IS NULL) AS calls_of_unknown_price,
+    total(size) AS bytes_left {_SENT}"""
+_FOUND = f"""SELECT kinds, count(*) FROM answers WHERE at >= ? AND kinds <> '[]' AND NOT EXISTS (
+    SELECT 1 FROM calls WHERE answer_id = answers.id AND kinds <> '[]' AND outcome NOT IN {NOT_SENT}) GROUP BY 1"""
 _COUNTS = (
     "kept", "escalated", "blocked", "queued", "saved_calls", "calls_of_unknown_price", "bytes_left",
 )  # fmt: skip
@@ -109,9 +114,10 @@ def summary(connection: sqlite3.Connection, since: float, now: float, expected: 
         codes=_counts(connection, "SELECT code, count(*) FROM answers WHERE at >= ? GROUP BY 1", since),
         escalation_rate=escalated / with_cloud if with_cloud else None,
         calibrations=tuple(Calibrated(name, count, kept, expected.get(name)) for name, count, kept in judged),
-        hosts=_counts(connection, "SELECT host, count(*) FROM calls WHERE at >= ? GROUP BY 1", since),
+        hosts=_counts(connection, f"SELECT host, count(*) {_SENT} GROUP BY 1", since),
         outcomes=_counts(connection, "SELECT outcome, count(*) FROM calls WHERE at >= ? GROUP BY 1", since),
-        kinds=_kinds(connection, since),
+        kinds=_kinds(connection, f"SELECT kinds, count(*) {_SENT} GROUP BY 1", since),
+        found=_kinds(connection, _FOUND, since),
         right=verdicts.get(1, 0),
         wrong=verdicts.get(0, 0),
         shadows=connection.execute("SELECT count(*) FROM shadows WHERE at >= ?", (since,)).fetchone()[0],
@@ -130,11 +136,9 @@ def _counts(connection: sqlite3.Connection, statement: str, since: float) -> dic
     return dict(connection.execute(f"{statement} ORDER BY 2 DESC, 1", (since,)).fetchall())
 
 
-def _kinds(connection: sqlite3.Connection, since: float) -> dict[str, int]:
+def _kinds(connection: sqlite3.Connection, statement: str, since: float) -> dict[str, int]:
     found: Counter[str] = Counter()
-    for kinds, count in connection.execute(
-        "SELECT kinds, count(*) FROM calls WHERE at >= ? AND kinds <> '[]' GROUP BY 1", (since,)
-    ):
+    for kinds, count in connection.execute(statement, (since,)):
         found.update(dict.fromkeys(json.loads(kinds), count))
     return dict(found.most_common())
 
