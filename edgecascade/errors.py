@@ -131,9 +131,9 @@ class KeyMissingError(ConfigError):
 class CloudError(DeviceError):
     """A cloud gave no answer, or none that is one.
 
-    code  "offline": no server was reached; "timeout"; "rate_limit": 429; "server": 5xx; "refused": other 4xx;
-          "key": 401, 403; "broken_off": the line broke in the middle; "protocol": no completion in the bytes;
-          "breaker": not asked, it failed too often just now; "cancelled"
+    code  "offline": no server was reached; "timeout"; "deadline": the question's own was over; "rate_limit": 429;
+          "server": 5xx; "refused": other 4xx; "key": 401, 403; "broken_off": the line broke in the middle;
+          "protocol": no completion in the bytes; "breaker": not asked, it failed too often just now; "cancelled"
     """
 
     def __init__(self, message: str, *, code: str = "offline") -> None:

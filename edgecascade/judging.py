@@ -4,7 +4,9 @@ Whether the file holds is ``identity.verdict``, less what sets this answer apart
 what the monitors have seen since: fresh, with its promise; stale, with p_correct but no promise; refused, with neither.
 """
 
+import hashlib
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from edgecascade.records import Calibration, Draft, Estimate, Question, Sampling
 from edgecascade.store.fitted_files import FittedFile
 from edgecascade.store.paths import Folders
 from edgecascade.watch import Watch
+
+REMEMBERED = 1000
+"""Questions of this process that are not shown to the monitors a second time."""
 
 
 class Judge:
@@ -43,6 +48,8 @@ class Judge:
         self.certificate = fitted.certificate(epsilon, gated=self.gated)
         self.identity = verdict(fitted.file.identity, here)
         self.watch = Watch(fitted, folders, epsilon=epsilon, gated=self.gated)
+        self._guard = threading.Lock()
+        self._seen: dict[bytes, None] = {}
 
     @property
     def system(self) -> str | None:
@@ -65,7 +72,8 @@ class Judge:
         p = self.fitted.p_correct(draft, measured)
         holds = like_those_certified(question, draft, file, self.identity)
         if holds.state == "fresh":
-            self.watch.saw(p)
+            if self._is_new(question):
+                self.watch.saw(p)
             holds = self.watch.verdict(holds)
         if holds.state == "fresh" and not self.certificate.feasible:
             return Estimate(
@@ -79,19 +87,28 @@ class Judge:
 
     def stopped(self, question: Question) -> None:
         """Let the monitors see that a gate stopped the answer to a question."""
-        if self.identity.state == "fresh" and _system_of(question) == self.system:
+        holds = asked_as_certified(question, self.fitted.file, self.identity)
+        if holds.state == "fresh" and self._is_new(question):
             self.watch.stopped()
+
+    def _is_new(self, question: Question) -> bool:
+        """Return whether the monitors have not seen it: one question asked over and over is no drift."""
+        asked = (question.messages, question.choices, question.schema)
+        digest = hashlib.sha256(repr(asked).encode()).digest()
+        with self._guard:
+            new = digest not in self._seen
+            self._seen.pop(digest, None)
+            self._seen[digest] = None
+            if len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return new
 
 
 def like_those_certified(question: Question, draft: Draft, file: FittedFile, identity: Verdict) -> Verdict:
     """Return the verdict for one answer: stale where it was asked, or ended, as none that was certified."""
-    system = _system_of(question)
-    if identity.state != "fresh":
-        return identity
-    if system != file.system:
-        return Verdict("stale", f"another system message: found {_cut(system)}, fitted with {_cut(file.system)}")
-    if question.goes_on and not file.provenance.get("conversations"):
-        return Verdict("stale", "it goes on with a conversation, and was fitted on questions that stand alone")
+    asked = asked_as_certified(question, file, identity)
+    if asked.state != "fresh":
+        return asked
     if draft.finish_reason != "end":
         return Verdict("stale", f"the answer did not end by itself: found {draft.finish_reason!r}; such are not kept")
     if question.choices and letter_of(draft.text, question.choices) is None:
@@ -104,13 +121,22 @@ def like_those_certified(question: Question, draft: Draft, file: FittedFile, ide
     return identity
 
 
+def asked_as_certified(question: Question, file: FittedFile, identity: Verdict) -> Verdict:
+    """Return the verdict for one question, whatever is answered: stale where it is asked as none that was certified."""
+    if identity.state != "fresh":
+        return identity
+    if _system_of(question) != file.system:  # its text is the user's own, and stays out of the ledger
+        return Verdict("stale", "another system message than the one it was fitted with")
+    if question.goes_on and not file.provenance.get("conversations"):
+        return Verdict("stale", "it goes on with a conversation, and was fitted on questions that stand alone")
+    if question.tools:
+        return Verdict("stale", "the question brings tools, which the device's model does not call")
+    return identity
+
+
 def _system_of(question: Question) -> str | None:
     first = question.messages[0]
     return first.content if first.role == "system" else None
-
-
-def _cut(system: str | None) -> str:
-    return "none" if system is None else repr(system if len(system) < 60 else system[:57] + "...")
 
 
 def calibrated(

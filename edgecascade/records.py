@@ -440,8 +440,10 @@ class Attempt:
 
     @property
     def complete(self) -> bool:
-        """Whether it is a whole answer: not failed, and not stopped by a gate or by the user."""
-        return self.draft is not None and self.failure is None and not self.stopped
+        """Whether it is a whole answer: not failed, stopped or filtered, and of a cloud more than nothing."""
+        if self.draft is None or self.failure is not None or self.draft.finish_reason in ("cancelled", "filter"):
+            return False
+        return self.place == "device" or bool(self.draft.text or self.draft.tool_calls)
 
     @property
     def stopped(self) -> bool:

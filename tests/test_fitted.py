@@ -15,10 +15,10 @@ from edgecascade.errors import AttemptsError, FittedFileError
 from edgecascade.fitted import Fitted, find_fitted
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.heads import Inputs, LinearHead, OnnxHead
-from edgecascade.judging import Judge
+from edgecascade.judging import REMEMBERED, Judge
 from edgecascade.monitor.psi import Reference
 from edgecascade.prompts import choose
-from edgecascade.records import Draft, Estimate, HiddenStates, Message, Question, Timings, Token, Usage
+from edgecascade.records import Draft, Estimate, HiddenStates, Message, Question, Timings, Token, Tool, Usage
 from edgecascade.signals import signals
 from edgecascade.store.fitted_files import (
     FittedFile,
@@ -258,13 +258,14 @@ def test_stale_is_an_estimate_without_a_promise(path: Path, folders: Folders) ->
         (
             Question.of("What is it?", system="Answer as a pirate."),
             {},
-            "another system message: found 'Answer as a pirate.'",
+            "another system message than the one it was fitted with",
         ),
         (
             Question((*ASKED.messages, Message("assistant", "Ice."), *ASKED.messages[-1:])),
             {},
             "goes on with a conversation",
         ),
+        (replace(ASKED, tools=(Tool("mail", "Mails.", "{}"),)), {}, "brings tools"),
         (choose("Which?", ["a dog", "a stone"]), {"text": "A. a dog\nB. a stone"}, "names none of the choices"),
         (ASKED, {"finish_reason": "length"}, "did not end by itself: found 'length'"),
         (ASKED, {"finish_reason": "cancelled"}, "did not end by itself"),
@@ -281,19 +282,34 @@ def test_an_answer_like_none_that_was_certified_has_no_promise(
 
     assert estimate.p_correct is not None and estimate.promise is None and not estimate.kept
     assert estimate.calibration and estimate.calibration.verdict == "stale"
-    assert named in estimate.calibration.reason
+    assert named in estimate.calibration.reason and "pirate" not in estimate.calibration.reason
     assert judge.watch.state.drift.count == seen
 
 
 def test_a_judge_that_lives_long_withdraws_what_no_longer_holds(path: Path, folders: Folders) -> None:
     """Drift is noticed by the very judge that sees it, not only by the next process."""
     judge, before = judged(path, folders)
-    for _ in range(300):
-        judge(ASKED, draft(-5.0))
+    for number in range(300):
+        judge(Question.of(f"What is {number}?"), draft(-5.0))
     after = judge(ASKED, draft())
 
     assert before.promise and not after.promise
     assert after.calibration and "drift" in after.calibration.reason
+
+
+def test_one_question_over_and_over_is_no_drift(path: Path, folders: Folders) -> None:
+    """The monitors see it once, however often it is asked, and so long as it is among the last thousand."""
+    judge, _ = judged(path, folders)
+    kept = [judge(ASKED, draft(-5.0)).promise for _ in range(300)]
+    judge.stopped(ASKED)
+    once, judge.watch.write_every = judge.watch.state.drift.count, 10 * REMEMBERED
+    for number in range(REMEMBERED):
+        judge.stopped(Question.of(f"What is {number}?"))
+    forgotten = judge.watch.state
+    judge.stopped(ASKED)
+
+    assert all(kept) and once == pytest.approx(1.0)
+    assert judge.watch.state != forgotten
 
 
 def test_refused_is_nothing_but_its_reason(tmp_path: Path, folders: Folders) -> None:
@@ -354,12 +370,14 @@ def test_without_gates_none_are_used(path: Path, folders: Folders) -> None:
 
 
 def test_the_monitors_see_what_a_gate_stopped(tmp_path: Path, folders: Folders) -> None:
-    """Of questions like those certified only: not of another system message, nor of an engine that is not fitted."""
+    """Of questions like those certified only: not of another system message, a later turn, tools, or another engine."""
     fitted = Fitted(gated_file(tmp_path / "gated.json", {0.05: 0.7}))
     judge, other = (
         Judge(fitted, replace(IDENTITY, **changes), folders, gated=True) for changes in ({}, OTHER_QUANTISATION)
     )
     judge.stopped(Question.of("What is it?", system="Answer as a pirate."))
+    judge.stopped(Question((*ASKED.messages, Message("assistant", "Ice."), *ASKED.messages)))
+    judge.stopped(replace(ASKED, tools=(Tool("mail", "Mails.", "{}"),)))
     other.stopped(ASKED)
     before = judge.watch.state.drift.count
     judge.stopped(ASKED)

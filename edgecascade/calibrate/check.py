@@ -7,10 +7,14 @@ from typing import Any
 
 from edgecascade import evidence
 from edgecascade.calibrate.collect import first_token
+from edgecascade.errors import DeviceError
 from edgecascade.fingerprint import LARGEST, difference
 from edgecascade.fitted import Fitted
 from edgecascade.identity import Identity, State, Verdict, verdict
 from edgecascade.monitor.psi import drift_verdict, psi, worth
+from edgecascade.store.files import write_whole
+from edgecascade.store.locks import locked
+from edgecascade.store.paths import Folders
 from edgecascade.watch import Watch
 
 
@@ -66,6 +70,23 @@ def check(
         answers=math.floor(state.count + 0.5),
         drift=drift_verdict(index, weight),
     )
+
+
+def forget(fitted: Fitted, folders: Folders) -> int:
+    """Begin all monitors of a fitted file anew, and return how many; DeviceError where the disk does not let us.
+
+    Each memory is replaced by an empty one: where it were deleted, a process that runs would write its own back.
+    """
+    paths = sorted((folders.state / "monitor").glob(f"{fitted.file.id}-*.json"))
+    for path in paths:
+        try:
+            with locked(path.with_name(f".{path.name}.lock")):
+                write_whole(path, "{}\n", durable=False)
+        except OSError as error:
+            raise DeviceError(
+                f"{path} cannot be written: {error.strerror or error}; wanted a file that is yours; look at its rights"
+            ) from error
+    return len(paths)
 
 
 def _with_fingerprint(identity: Verdict, apart: float | None) -> Verdict:

@@ -1,17 +1,23 @@
 """Labelled questions to recorded attempts: the device answers, each answer is graded, nothing is lost.
 
 The device answers through ``evidence.draft``, as it does at run time. The cloud's side is a recorded column of the
-question file, or a tier that is asked now; without either only the device's own errors are known.
+question file, or a tier that is asked now; without either only the device's own errors are known. What a cloud or a
+judge is asked is booked in the ledger; its questions go out as they are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgecascade import evidence
+from edgecascade.cascade.assembling import remote_tier
+from edgecascade.cascade.booking import Bill, Booking
 from edgecascade.cascade.served import NO_LOGPROBS, ServedTier, identity_here
-from edgecascade.errors import AttemptsError, ContextLengthError, QuestionFileError
+from edgecascade.cascade.tiers import RemoteTier
+from edgecascade.errors import AttemptsError, ConfigError, ContextLengthError, QuestionFileError
 from edgecascade.fingerprint import ALTERNATIVES, FirstToken, fingerprint
 from edgecascade.grading import JUDGE, agrees, grade, judge_question, verdict_of
 from edgecascade.labelled import Grade, LabelledQuestion
@@ -20,6 +26,8 @@ from edgecascade.prompts import asked
 from edgecascade.records import Question, Sampling, Token
 from edgecascade.signals import signals
 from edgecascade.store.attempts import Attempt, AttemptsLog, Header, digest_of, header_of
+from edgecascade.store.config.settings import Settings
+from edgecascade.store.ledger import Cap, Ledger, caps_of
 from edgecascade.store.questions import QuestionFile, read_questions
 
 JUDGE_TOKENS = 64
@@ -30,6 +38,38 @@ class CloudTier(Protocol):
 
     def answer(self, question: Question) -> str:
         """Return the answer's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A cloud whose every call stands in the ledger, within the user's budgets."""
+
+    tier: RemoteTier
+    ledger: Ledger
+    caps: Sequence[Cap]
+
+    def answer(self, question: Question) -> str:
+        """Return the answer's text; BudgetError where the call may not be made."""
+        booking = Booking(self.ledger, uuid.uuid4().hex, self.caps)
+        return self.tier.client.answer(question, meter=booking.meter(self.tier.price, "calibrate", Bill()))
+
+
+@contextmanager
+def booked(spec: str, settings: Settings, ledger: Ledger) -> Iterator[Booked]:
+    """Open the cloud that a spec names, with the user's prices, budgets and time-outs.
+
+    Raises ConfigError for a spec that names none, and where this device is set to be offline.
+    """
+    if settings.offline:
+        raise ConfigError(
+            f"this device is set to be offline: found {spec!r} to be asked, wanted no cloud; leave out --cloud and "
+            "--judge, or unset EDGECASCADE_OFFLINE"
+        )
+    tier = remote_tier(settings.model_copy(update={"cloud": spec}))
+    try:
+        yield Booked(tier, ledger, caps_of(settings.budget) if settings.budget else ())
+    finally:
+        tier.close()
 
 
 @dataclass(frozen=True, slots=True)

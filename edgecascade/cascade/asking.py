@@ -319,8 +319,9 @@ class Asking:
         for attempt in self.attempts:
             if attempt.failure and attempt.failure.code in AT_FAULT and len(self.attempts) == 1:
                 return AT_FAULT[attempt.failure.code](attempt.failure.detail)
-        what = "give it more" if decision.code == "deadline" else "`edgecascade config check` looks into it"
-        return NoAnswerError(f"no answer: {decision.reason}; {what}")
+        if decision.code == "deadline":
+            return NoAnswerError(f"no answer within {self._seconds_allowed():g} s: {decision.reason}; allow more time")
+        return NoAnswerError(f"no answer: {decision.reason}; `edgecascade config check` looks into it")
 
     def _to_be_queued(self, decision: Decision) -> bool:
         """Return whether to ask again later: a cloud may be asked about it, and none has answered."""

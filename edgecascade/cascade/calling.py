@@ -2,14 +2,17 @@
 
 import json
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from edgecascade.cascade.booking import Bill, Booking, limits_as_caps
 from edgecascade.cascade.running import DeviceTier, Tokens, in_cloud
 from edgecascade.cloud.calls import Meter
+from edgecascade.errors import QuestionFileError
 from edgecascade.evidence import UNKNOWN
+from edgecascade.grading import grade, letter_of
+from edgecascade.labelled import LabelledQuestion
 from edgecascade.privacy import Rules, clear, cleared_question
 from edgecascade.records import Attempt, Ending, Failure, Message, Place, Question, Token
 from edgecascade.store.ledger import Cap, Ledger
@@ -66,11 +69,6 @@ def is_cloud(tier: AnyTier) -> "TypeIs[CloudTier]":
     return tier.place == "cloud"
 
 
-def _as_json(originals: Mapping[str, str]) -> dict[str, str]:
-    """Return the originals as they stand inside a JSON string."""
-    return {placeholder: json.dumps(original)[1:-1] for placeholder, original in originals.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What every call passes: the privacy rules, and the ledger that holds the budgets; None: no ledger, no budget."""
@@ -100,14 +98,41 @@ class Desk:
         if cleared.blocked:
             return Attempt(tier.name, "cloud", None, UNKNOWN, 0.0, failure=Failure("blocked", cleared.blocked))
         bill = Bill()
-        booking = Booking(self.ledger, answer_id, (*limits_as_caps(question.limits), *self.caps), cleared.kinds)
+        booking = Booking(self.ledger, answer_id, (*limits_as_caps(question.limits), *self.caps), cleared.redacted)
         meter = booking.meter(tier.price, purpose, bill)
         sent = cleared_question(question, cleared)
         attempt = yield from in_cloud(
             tier.name,
             lambda: tier.stream(sent, cancel=cancel, meter=meter, deadline=deadline),
-            originals=_as_json(cleared.restore) if question.schema else cleared.restore,
+            originals=cleared.restore,
             spent=bill.usd,
             before=before,
+            as_json=question.schema is not None,
         )
-        return attempt
+        unusable = _unusable(question, attempt)
+        return replace(attempt, failure=Failure("protocol", unusable)) if unusable else attempt
+
+
+def _unusable(question: Question, attempt: Attempt) -> str | None:
+    """Return why a whole answer is none to this question; None where it is."""
+    if not attempt.complete or attempt.draft is None or attempt.draft.tool_calls:
+        return None
+    text = attempt.draft.text
+    if question.choices and letter_of(text, question.choices) is None:
+        return "the cloud's answer names none of the choices, or more than one"
+    if question.schema is not None and not _follows(question.schema, text):
+        return "the cloud's answer is no JSON that follows the schema"
+    return None
+
+
+def _follows(schema: str, text: str) -> bool:
+    """Return whether a text is JSON that follows a schema; with keywords that are not understood, any JSON does."""
+    try:
+        return _follows_all(json.loads(schema), text)
+    except QuestionFileError:
+        return _follows_all(True, text)
+
+
+def _follows_all(schema: object, text: str) -> bool:
+    asked = LabelledQuestion(id="", task="", messages=(), metric="json_schema", grading={"schema": schema})
+    return grade(text, asked).score == 1.0

@@ -6,7 +6,6 @@
 A failure is a part of the attempt, never an error: the policy decides what becomes of it.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -20,7 +19,7 @@ from edgecascade.evidence import UNKNOWN
 from edgecascade.grading import letter_of
 from edgecascade.judging import Judge
 from edgecascade.llama.engine import WhenRead
-from edgecascade.privacy import Restorer, restored
+from edgecascade.privacy import Restorer, in_json, restored
 from edgecascade.records import (
     Attempt,
     Calibration,
@@ -154,8 +153,6 @@ def on_device(
         except (DeviceError, InputError) as error:
             writing.failure = Failure("device", str(error))
         estimate = covered(estimate, writing.gates)
-        if any(gate.gate == "G3" for gate in writing.gates) and not _monotone(tier, question):
-            estimate = replace(estimate, promise=None)
     elif stopping and any(not gate.passed for gate in writing.gates) and (judge := tier.judge(question)):
         judge.stopped(question)
         estimate = replace(UNKNOWN, calibration=Calibration(judge.fitted.file.id, "fresh", "a gate stopped it"))
@@ -182,6 +179,8 @@ def _write(
             token = next(drafting)
             writing.tokens.append(token)
             outcome = watch.look(writing.tokens)
+            if outcome and not stopping:  # what goes on saves nothing
+                outcome = _nothing_saved(outcome)
             writing.gates += [outcome] if outcome else []
             writing.failure = look(outcome)
             if writing.failure or (outcome and not outcome.passed and stopping):
@@ -194,6 +193,11 @@ def _write(
         writing.failure, writing.draft = Failure(failure_code(error), str(error)), writing.begun(watch.prompt_tokens)
     finally:
         drafting.close()
+
+
+def _nothing_saved(outcome: GateOutcome) -> GateOutcome:
+    joules = None if outcome.joules_saved is None else 0.0
+    return replace(outcome, tokens_saved=0.0, seconds_saved=0.0, joules_saved=joules)
 
 
 def failure_code(error: DeviceError | InputError) -> str:
@@ -212,12 +216,16 @@ def last_looks(
     usual: Usual,
     cancel: threading.Event,
 ) -> list[GateOutcome]:
-    """Return G2, the certified threshold itself, and near it G3: whether further samples say the same."""
+    """Return G2, the certified threshold itself, and near it G3: whether further samples say the same.
+
+    G3 is drawn only where the promise is regret: of the answers kept, the share that is wrong may rise when some right
+    ones are let go, and no certificate knows of these samples.
+    """
     p, threshold = estimate.p_correct, estimate.threshold
     if p is None or threshold is None:
         return []
     looks = [GateOutcome("G2", len(draft.tokens), p, threshold, p >= threshold)]
-    if doubt.samples and threshold <= p < threshold + doubt.band:
+    if doubt.samples and threshold <= p < threshold + doubt.band and _about_regret(tier, question):
         started = time.perf_counter()
         warm = replace(question, sampling=replace(question.sampling, temperature=SAMPLES_TEMPERATURE))
         others = evidence.samples(tier, warm, doubt.samples, cancel=cancel)
@@ -237,12 +245,7 @@ def _says_same(question: Question, text: str, other: str) -> bool:
     return evidence.agreement([text, other]) == 1.0
 
 
-def _monotone(tier: DeviceTier, question: Question) -> bool:
-    """Return whether keeping fewer answers can only lower what the promise is about.
-
-    So it is with regret. Of the answers kept, the share that is wrong may rise when some right ones are let go, so
-    further samples, which no certificate knows of, take that promise back near the threshold.
-    """
+def _about_regret(tier: DeviceTier, question: Question) -> bool:
     judge = tier.judge(question)
     return judge is None or judge.certificate.promise == "regret"
 
@@ -267,14 +270,17 @@ def in_cloud(
     originals: Mapping[str, str],
     spent: Callable[[], float | None],
     before: str = "",
+    as_json: bool = False,
 ) -> Tokens:
     """Yield a cloud's tokens with the user's own words put back, and return its attempt.
 
-    stream     begins the call       originals  placeholder -> what it stands for, as it is to stand in the text
+    stream     begins the call       originals  placeholder -> what it stands for
     spent      what it has cost by now, in dollars; None: unknown
     before     what an earlier, broken answer said already; this one goes on behind it
+    as_json    the answer is JSON: originals are spelled as in one, as they always are in the arguments of tool calls
     """
-    writing, restorer = _Writing(), Restorer(originals)
+    spelled = in_json(originals)
+    writing, restorer = _Writing(), Restorer(spelled if as_json else originals)
     if before:
         writing.tokens.append(Token.untold(before, 0.0))
     asking = stream()
@@ -288,9 +294,11 @@ def in_cloud(
         if rest := restorer.end():
             writing.tokens.append(Token.untold(rest, 0.0))
             yield writing.tokens[-1]
-        in_json = {placeholder: json.dumps(original)[1:-1] for placeholder, original in originals.items()}
-        calls = tuple(replace(call, arguments=restored(call.arguments, in_json)) for call in stop.value.tool_calls)
+        calls = tuple(replace(call, arguments=restored(call.arguments, spelled)) for call in stop.value.tool_calls)
         writing.end(evidence.draft_of(writing.tokens, replace(stop.value, tool_calls=calls)))
+        writing.failure = _said_nothing(writing.draft)
+        if writing.failure and writing.draft and not writing.draft.text:
+            writing.draft = None
     except CloudError as error:
         writing.failure, writing.draft = Failure(error.code, str(error)), writing.begun()
     except BudgetError as error:
@@ -300,3 +308,12 @@ def in_cloud(
     finally:
         asking.close()
     return writing.attempt(name, "cloud", UNKNOWN, spent())
+
+
+def _said_nothing(draft: Draft | None) -> Failure | None:
+    """Return why a cloud's answer that has ended is none; None where it is one."""
+    if draft is None or draft.finish_reason == "cancelled":
+        return None
+    if draft.finish_reason == "filter":
+        return Failure("refused", "the cloud's filter refused to answer")
+    return None if draft.text or draft.tool_calls else Failure("protocol", "the cloud's answer is empty")

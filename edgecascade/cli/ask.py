@@ -82,6 +82,8 @@ def ask(
     ):
         if system is None:
             asked = question_of(question, choices, system=opened.system, sampling=chosen)
+        else:
+            opened.system = None  # the one that was given stands in the question, or is not wanted at all
         asked = replace(asked, schema=shape)
         _check_promise(opened, asked, cascade.get("epsilon"))
 
@@ -93,7 +95,7 @@ def ask(
         if samples and not cancel.is_set():
             warm = sampling_of(sampling, temperature=SAMPLES_TEMPERATURE)
             answer = _with_samples(opened, asked, answer, samples, warm, cancel)
-        _print(answer, showing, as_json=as_json, streamed=streaming)
+        _print(answer, showing, hint=not settings.cloud, as_json=as_json, streamed=streaming)
         if cancel.is_set():
             raise KeyboardInterrupt
         if opened.queue and settings.queue and not answer.queued:
@@ -184,7 +186,7 @@ def _with_samples(
     return replace(answer, samples=drafts, signals=answer.signals | {"agreement": agreement})
 
 
-def _print(answer: "Answer", showing: Showing, *, as_json: bool, streamed: bool) -> None:
+def _print(answer: "Answer", showing: Showing, *, hint: bool, as_json: bool, streamed: bool) -> None:
     if as_json:
         import json
 
@@ -194,7 +196,7 @@ def _print(answer: "Answer", showing: Showing, *, as_json: bool, streamed: bool)
         click.echo(answer.text)
     for number, sample in enumerate(answer.samples, 1):
         click.echo(f"[{number}] {sample.mean_token_probability or 0:.2f}  {sample.text}")
-    click.secho(showing.line(answer), err=True, dim=True)
+    click.secho(showing.line(answer, hint=hint), err=True, dim=True)
     if advice := showing.advice(answer):
         click.secho(advice, err=True, dim=True)
     if answer.promise and answer.kept:

@@ -14,6 +14,7 @@ import click
 from edgecascade.cli.models import complete_spec
 from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter
+from edgecascade.cli.showing import counted
 from edgecascade.cli.steps import (
     attempts_from_ledger,
     attempts_in,
@@ -264,17 +265,19 @@ def report(fitted: Path, out: Path | None, show: bool) -> None:
 @calibrate.command()
 @click.argument("fitted", type=FILE, required=False)
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Which model; see `models list`.")
+@click.option("--forget", "anew", is_flag=True, help="First begin the monitors anew: what they saw is forgotten.")
 @as_json
 @engine_options
-def check(fitted: Path | None, model: str | None, as_json: bool, engine: dict[str, Any]) -> None:
+def check(fitted: Path | None, model: str | None, anew: bool, as_json: bool, engine: dict[str, Any]) -> None:
     """Ask whether FITTED (or the one that `ask` would use) still holds on this device: exit code 0 if so, else 4.
 
     Compares identities, asks 64 fixed prompts again, and looks at the drift of the estimates seen since.
     """
-    from edgecascade.calibrate.check import check
+    from edgecascade.calibrate.check import check, forget
     from edgecascade.cli.opening import open_model
     from edgecascade.errors import FittedFileError
     from edgecascade.records import Sampling
+    from edgecascade.store.paths import Folders
 
     with open_model(model, settings_of(engine)) as opened, counter("prompts") as show:
         judge = opened.judge(Sampling(), fitted)
@@ -282,6 +285,10 @@ def check(fitted: Path | None, model: str | None, as_json: bool, engine: dict[st
             raise FittedFileError(
                 f"no fitted file for {opened.name}: found none, wanted one; run edgecascade calibrate"
             )
+        if anew:
+            count = forget(judge.fitted, Folders.of(os.environ))
+            click.echo(f"{counted(count, 'monitor')} of {judge.fitted.file.id} begun anew", err=True)
+            judge = opened.judge(Sampling(), fitted) or judge
         here = opened.identity(Sampling())
         result = check(judge.fitted, opened.engine, here, judge.watch, say=lambda done: show(done, 64))
     if as_json:

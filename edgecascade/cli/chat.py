@@ -242,6 +242,7 @@ class _Talk:
 
     def _answer(self, text: str) -> None:
         question = self._conversation.question(as_text(text), self._sampling())
+        self._open.system = self._conversation.system or None  # a conversation without one is asked without one
         clouds = {tier.name for tier in self._open.setup.clouds}
         at_once = not clouds or self._open.setup.options.show == "draft"
         showing = Showing(clouds, shade=self._heard.shade if self._heard and at_once else str)
@@ -255,7 +256,8 @@ class _Talk:
 
     def _say(self, answer: "Answer", showing: Showing) -> None:
         """Print what an answer is worth; what was said before of all answers is not said again."""
-        click.secho(showing.line(answer, hint="no_cloud" not in self._said), err=True, dim=True)
+        hint = "no_cloud" not in self._said and not (self._settings and self._settings.cloud)
+        click.secho(showing.line(answer, hint=hint), err=True, dim=True)
         note = answer.promise if answer.kept else None
         if answer.calibration and not answer.promise:
             note = f"no promise: {answer.calibration.reason}"

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,11 @@ from edgecascade.records import MODES, PRIVACY
 if TYPE_CHECKING:
     from edgecascade.store.config import Settings
     from edgecascade.store.config.check import Finding
+    from edgecascade.store.paths import Folders
 
 BAD_INPUT = 3
-NONE = "none"
+NOBODY = "off"
+NOBODYS = (NOBODY, "none")
 COLOURS = {"ok": "green", "note": "yellow", "error": "red"}
 
 
@@ -45,16 +49,16 @@ def show(origin: bool, as_json: bool) -> None:
 
 @config.command()
 def check() -> None:
-    """Say what is wrong with the settings, whether the key is there, and what a token costs."""
-    from datetime import date
-
+    """Say what is wrong with the settings, whether model and key are there, and what a token costs."""
+    from edgecascade.store.config import config_of
     from edgecascade.store.config.check import check_config
     from edgecascade.store.paths import Folders
 
     folders = Folders.of(os.environ)
-    found = check_config(folders, Path.cwd(), os.environ, date.today())
+    found = check_config(folders, Path.cwd(), os.environ)
     if all(finding.level != "error" for finding in found):
-        found += _key_of_cloud()
+        settings = config_of(folders, Path.cwd(), os.environ).settings
+        found += [*_of_model(settings, folders), *_of_cloud(settings)]
     for finding in found:
         click.echo(f"{click.style(f'{finding.level:<5}', fg=COLOURS[finding.level])} {finding.text}")
     sys.exit(BAD_INPUT if any(finding.level == "error" for finding in found) else 0)
@@ -71,11 +75,11 @@ def path() -> None:
 
 @config.command()
 @click.option("-m", "--model", metavar="SPEC", help="Model on this device.")
-@click.option("--cloud", metavar="SPEC", help="Who is asked where the device is not trusted; none for nobody.")
+@click.option("--cloud", metavar="SPEC", help="Who is asked where the device is not trusted; off for nobody.")
 @click.option("--mode", type=click.Choice(MODES), help="Who answers.")
 @click.option("--privacy", type=click.Choice(PRIVACY), help="What may leave this device.")
 @click.option(
-    "--budget", metavar="CAPS", help="The most that clouds may cost, as 1usd/day,100calls/hour; none for no cap."
+    "--budget", metavar="CAPS", help="The most that clouds may cost, as 1usd/day,100calls/hour; off for no cap."
 )
 @click.option("--test/--no-test", default=None, help="Ask the cloud for one token, to test the key.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: take the flags, and what is set already.")
@@ -89,19 +93,18 @@ def init(test: bool | None, yes: bool, **given: str | None) -> None:
     from edgecascade.store.paths import Folders
 
     file = user_file(Folders.of(os.environ))
-    wanted = _answers(_set_in(file), given, ask=not yes)
-    _refuse_unusable(wanted)
-    cloud = wanted["cloud"]
-    if cloud and not yes:
-        _keep_key(cloud)
-    if file.exists() and not yes and not click.confirm(f"Change {file}?", default=True):
-        click.echo("nothing was written", err=True)
-        return
-    write_settings(file, {("privacy.default" if key == "privacy" else key): value for key, value in wanted.items()})
-    click.echo(file)
-    if cloud and (
-        test if test is not None else not yes and click.confirm(f"Ask {cloud} for one token?", default=False)
-    ):
+    with _answered():
+        wanted = _answers(_set_in(file), given, ask=not yes)
+        cloud = wanted["cloud"]
+        keyed = _has_key(cloud, ask=not yes) if cloud else False
+        if file.exists() and not yes and not click.confirm(f"Change {file}?", default=True):
+            click.echo("nothing was written", err=True)
+            return
+        write_settings(file, {("privacy.default" if key == "privacy" else key): value for key, value in wanted.items()})
+        click.echo(file)
+        if cloud and test is None:
+            test = keyed and not yes and click.confirm(f"Ask {cloud} for one token?", default=False)
+    if cloud and test:
         probe(cloud)
         click.echo(f"{cloud} answers", err=True)
 
@@ -125,23 +128,41 @@ def _at(settings: dict[str, Any], key: str) -> Any:
     return _at(settings[name], rest) if rest else settings[name]
 
 
-def _key_of_cloud() -> list["Finding"]:
-    """Return whether the cloud can be asked: its spec, and whether a key is there, which is not shown."""
+def _of_model(settings: "Settings", folders: "Folders") -> list["Finding"]:
+    """Return whether the model is on this device; a server is not asked."""
+    from edgecascade.errors import InputError
+    from edgecascade.pull import DEFAULT_MODEL, locate
+    from edgecascade.store.config.check import Finding
+    from edgecascade.store.specs import is_server
+
+    model = settings.model or DEFAULT_MODEL
+    if settings.mode == "only_in_cloud" or is_server(model):
+        return []
+    try:
+        there = locate(model, folders=folders, environment=os.environ, home=Path.home())
+    except InputError as error:
+        return [Finding("error", f"model: {error}")]
+    return [] if there else [Finding("note", f"{model} is not on this device yet: the first question fetches it")]
+
+
+def _of_cloud(settings: "Settings") -> list["Finding"]:
+    """Return whether the cloud can be asked, its key not shown, and what it costs, by the rule of a run."""
+    from datetime import date
+
+    from edgecascade.cascade.assembling import price_of
     from edgecascade.cloud.specs import cloud_spec
     from edgecascade.errors import InputError
-    from edgecascade.store.config import config_of
-    from edgecascade.store.config.check import Finding
+    from edgecascade.store.config.check import Finding, price_finding
     from edgecascade.store.keys import kept_key
-    from edgecascade.store.paths import Folders
 
-    settings = config_of(Folders.of(os.environ), Path.cwd(), os.environ).settings
     if not settings.cloud:
         return []
     try:
         spec = cloud_spec(settings.cloud, os.environ, kept_key)
     except InputError as error:
         return [Finding("error", str(error))]
-    return [Finding("ok", f"{settings.cloud}: {'its key is there' if spec.key else 'is asked without a key'}")]
+    key = Finding("ok", f"{settings.cloud}: {'its key is there' if spec.key else 'is asked without a key'}")
+    return [price_finding(settings, spec.base_url, price_of(settings, spec), date.today()), key]
 
 
 def _set_in(file: Path) -> "Settings":
@@ -157,7 +178,7 @@ def _set_in(file: Path) -> "Settings":
 
 
 def _answers(now: "Settings", given: dict[str, str | None], *, ask: bool) -> dict[str, str | None]:
-    """Return what is wanted: the flag, else the user's word, else what is set already."""
+    """Return what is wanted: the flag, else the user's word, else what is set already; each is checked when given."""
     from edgecascade.pull import DEFAULT_MODEL
 
     asked = (
@@ -167,41 +188,81 @@ def _answers(now: "Settings", given: dict[str, str | None], *, ask: bool) -> dic
         ("privacy", "What may leave this device", now.privacy.default, click.Choice(PRIVACY)),
         ("budget", "The most that clouds may cost, as 1usd/day,100calls/hour", now.budget, None),
     )
-    answers = {}
+    answers = {name: _usable(name, answer) for name, answer in given.items() if answer}
     for name, words, default, kind in asked:
-        answer = given[name] or (click.prompt(words, default=default or NONE, type=kind) if ask else default)
-        answers[name] = None if answer == NONE else answer
+        if name not in answers:
+            answers[name] = _answer(name, words, default or NOBODY, kind) if ask else _usable(name, default)
     return answers
 
 
-def _refuse_unusable(wanted: dict[str, str | None]) -> None:
+def _answer(name: str, words: str, default: str, kind: click.Choice[str] | None) -> str | None:
+    """Return the user's word, asked for again until it can be used."""
+    from edgecascade.errors import ConfigError
+
+    while True:
+        try:
+            return _usable(name, click.prompt(words, default=default, type=kind))
+        except ConfigError as error:
+            click.secho(f"error: {error}", err=True, fg="red")
+
+
+def _usable(name: str, answer: str | None) -> str | None:
+    """Return the answer, None for nobody and for no cap; raise ConfigError for one that cannot be used."""
     from edgecascade.cloud.specs import cloud_spec
     from edgecascade.errors import ConfigError
     from edgecascade.store.config.faults import faults
     from edgecascade.store.config.layers import flag_layers
     from edgecascade.store.ledger import caps_of
 
-    if wrong := [fault for layer in flag_layers(wanted) for fault in faults(layer)]:
+    if not answer or answer.strip() in NOBODYS:
+        return None
+    if wrong := [fault for layer in flag_layers({name: answer}) for fault in faults(layer)]:
         raise ConfigError(wrong[0])
-    if wanted["budget"]:
-        caps_of(wanted["budget"])
-    if wanted["cloud"]:
-        cloud_spec(wanted["cloud"], os.environ, lambda name: "any")  # the key is looked for later
+    if name == "budget":
+        caps_of(answer)
+    if name == "cloud":
+        cloud_spec(answer, os.environ, lambda variable: "any")  # the key is looked for later
+    return answer
 
 
-def _keep_key(cloud: str) -> None:
-    """Ask for the key where none is found, and keep it in the keyring; an empty answer leaves it to the user."""
+def _has_key(cloud: str, *, ask: bool) -> bool:
+    """Return whether the cloud's key is there, or none is wanted; where a keyring works, a missing one is asked for."""
     from edgecascade.cloud.specs import PROVIDERS
     from edgecascade.errors import ConfigError
-    from edgecascade.store.keys import key_of, set_key
+    from edgecascade.store.keys import keeps_keys, key_of, set_key
 
     provider = PROVIDERS.get(cloud.partition(":")[0])
     if provider is None or any(key_of(name, os.environ) for name in provider.keys):
-        return
-    words = f"{provider.keys[0]} is not set. The key, for the system's keyring (empty: set the variable yourself)"
+        return True
+    variable = provider.keys[0]
+    if not (ask and keeps_keys()):
+        _note(f"{variable} is not set, and {cloud} answers nobody without a key: set {variable} in your environment")
+        return False
+    words = f"{variable} is not set. The key, for the system's keyring (empty: set the variable yourself)"
     if not (key := click.prompt(words, default="", show_default=False, hide_input=True)):
-        return
+        return False
     try:
-        set_key(provider.keys[0], key)
+        set_key(variable, key)
     except ConfigError as error:
-        click.secho(f"note: {error}", err=True, fg="yellow")
+        _note(str(error))
+        return False
+    return True
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Tell the end of the input, at a question, from Ctrl-C."""
+    from edgecascade.errors import ConfigError
+
+    try:
+        yield
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise ConfigError(
+            "a question without an answer: found the end of the input, wanted a line; answer, or give --yes and flags"
+        ) from error
+
+
+def _note(line: str) -> None:
+    click.secho(f"note: {line}", err=True, fg="yellow")

@@ -60,11 +60,13 @@ def collect_into(
     max_tokens: int | None = None,
 ) -> Collected:
     """Answer and grade questions into ``out``, which may depend on the model file's sha256, with progress."""
-    from edgecascade.calibrate.collect import collect, part_of
+    from edgecascade.calibrate.collect import booked, collect, part_of
+    from edgecascade.cascade.assembling import read_config
     from edgecascade.cli.opening import open_model
-    from edgecascade.cloud.chat import ChatCloud, cloud_spec
     from edgecascade.errors import QuestionFileError
     from edgecascade.store.attempts import header_of
+    from edgecascade.store.ledger import Ledger
+    from edgecascade.store.paths import Folders
 
     todo = part_of(file.questions, shard=shard, limit=limit)
     if not todo:
@@ -72,8 +74,12 @@ def collect_into(
             "nothing to ask: found no question that can be graded, wanted at least one; see the notes"
         )
     with ExitStack() as open_now:
-        tier = open_now.enter_context(ChatCloud(cloud_spec(cloud, os.environ))) if cloud else None
-        grader = open_now.enter_context(ChatCloud(cloud_spec(judge, os.environ))) if judge else None
+        tier = grader = None
+        if cloud or judge:
+            settings = read_config({}).settings
+            ledger = open_now.enter_context(Ledger(Folders.of(os.environ).state / "ledger.db", clock=time.time))
+            tier = open_now.enter_context(booked(cloud, settings, ledger)) if cloud else None
+            grader = open_now.enter_context(booked(judge, settings, ledger)) if judge else None
         opened = open_now.enter_context(open_model(model, settings_of(engine)))
         show = open_now.enter_context(counter("questions"))
         path = out if isinstance(out, Path) else out(opened.sha256)

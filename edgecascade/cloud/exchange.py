@@ -65,6 +65,7 @@ class Exchange:
         self.sent = False
         self._spec, self._codec, self._timeouts, self._say = spec, codec, timeouts, say
         own = None if timeouts.total is None else time.monotonic() + timeouts.total
+        self._asked = deadline
         self._deadline = min((moment for moment in (deadline, own) if moment is not None), default=None)
         self._began, self._kind = False, ""
         self._watch: asyncio.Timeout | None = None
@@ -186,7 +187,9 @@ class Exchange:
 
     def _silent(self) -> CloudError:
         """Return the error of a server that hangs: asking it again would let the user wait as long once more."""
-        return CloudError(self._no_answer("nothing for too long", "an answer in time"), code="timeout")
+        late = self._asked is not None and time.monotonic() >= self._asked
+        found = "none until the deadline" if late else "nothing for too long"
+        return CloudError(self._no_answer(found, "an answer in time"), code="deadline" if late else "timeout")
 
     def _no_answer(self, found: str, wanted: str) -> str:
         return (

@@ -8,6 +8,7 @@ as it is, and as JSON spells it, for an earlier turn's arguments hold it that wa
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,12 @@ from edgecascade.errors import QuestionError
 from edgecascade.privacy.finding import Finding, findings, joined
 from edgecascade.privacy.rules import Rules, strictest
 from edgecascade.records import Message, Privacy, Question
+
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[\"\\/bfnrt]", re.ASCII
+)
+_FILLER = "\u200b"
+"""An invisible character, which ``findings`` reads over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,10 @@ def clear(question: Question, rules: Rules) -> Cleared:
     if blocked := _blocked(hidden, forms, actions):
         return Cleared((), applied, kinds, blocked)
     placeholders = _Placeholders(hidden, forms)
-    messages = tuple(placeholders.message(message) for message in question.messages)
-    turned = tuple(placeholders.message(message) for message in question.turned)
+    messages = tuple(
+        placeholders.message(message, _answers_in_json(question, message)) for message in question.messages
+    )
+    turned = tuple(placeholders.message(message, _answers_in_json(question, message)) for message in question.turned)
     choices = tuple(placeholders.redacted(choice) for choice in question.choices)
     return Cleared(
         messages, applied, kinds,
@@ -101,7 +110,8 @@ class _Part:
 def _parts(question: Question) -> Iterator[_Part]:
     """Yield every text that would be sent, in order."""
     for message in (*question.messages, *question.turned):
-        yield _Part(f"a message of the {message.role}", message.content)
+        is_json = _answers_in_json(question, message)
+        yield _Part(f"a message of the {message.role}", message.content, is_json=is_json)
         for call in message.tool_calls:
             yield _Part("the arguments of a tool call", call.arguments, is_json=True)
             yield _Part("the name of a tool call", call.name, fixed=True)
@@ -109,15 +119,32 @@ def _parts(question: Question) -> Iterator[_Part]:
         yield _Part("the id of a tool call", message.tool_call_id or "", fixed=True, drawn=True)
     yield from (_Part("a choice", choice) for choice in question.choices)
     for tool in question.tools:
-        yield from (_Part("a tool", text, fixed=True) for text in (tool.name, tool.description, tool.parameters))
+        yield from (_Part("a tool", text, fixed=True) for text in (tool.name, tool.description))
+        yield _Part("a tool", tool.parameters, fixed=True, is_json=True)
     yield from (_Part("a stop string", stop, fixed=True) for stop in question.sampling.stop)
-    yield _Part("the schema", question.schema or "", fixed=True)
+    yield _Part("the schema", question.schema or "", fixed=True, is_json=True)
     yield _Part("the grammar", question.sampling.grammar or "", fixed=True)
 
 
 def _found(part: _Part, rules: Rules) -> list[Finding]:
     """Return the private parts of a part; that a drawn one looks like a random word says nothing."""
+    if part.is_json:
+        return _found_in_json(part.text, rules)
     return [each for each in findings(part.text, rules) if not (part.drawn and each.kind == "secret")]
+
+
+def _found_in_json(text: str, rules: Rules) -> list[Finding]:
+    r"""Return the private parts of JSON, read as what it says: in "\n4111..." no letter n stands before the number."""
+    read = _ESCAPE.sub(lambda escape: _plain(escape[0]).ljust(len(escape[0]), _FILLER), text)
+    found = []
+    for each in findings(read, rules):
+        end = each.end + len(read[each.end :]) - len(read[each.end :].lstrip(_FILLER))
+        found.append(Finding(each.kind, each.start, end, text[each.start : end]))
+    return found
+
+
+def _answers_in_json(question: Question, message: Message) -> bool:
+    return question.schema is not None and message.role == "assistant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +195,7 @@ class _Placeholders:
     """Hides originals, the same one always behind the same placeholder, and never behind a word of the question."""
 
     def __init__(self, hidden: Mapping[_Part, list[Finding]], forms: Mapping[str, _Form]) -> None:
-        self._hidden = {part.text: some for part, some in hidden.items() if not part.fixed}
+        self._hidden = {(part.text, part.is_json): some for part, some in hidden.items() if not part.fixed}
         self._forms = forms
         self._taken = "\n".join(part.text for part in hidden).lower() if forms else ""
         self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
@@ -183,20 +210,22 @@ class _Placeholders:
         """The kinds that placeholders stand for."""
         return tuple(sorted(self._numbers))
 
-    def message(self, message: Message) -> Message:
-        calls = tuple(replace(call, arguments=self.redacted(call.arguments, is_json=True)) for call in message.tool_calls)
-        return replace(message, content=self.redacted(message.content), tool_calls=calls)
+    def message(self, message: Message, is_json: bool) -> Message:
+        calls = tuple(
+            replace(call, arguments=self.redacted(call.arguments, is_json=True)) for call in message.tool_calls
+        )
+        return replace(message, content=self.redacted(message.content, is_json=is_json), tool_calls=calls)
 
     def redacted(self, text: str, *, is_json: bool = False) -> str:
         """Return the text with placeholders for what was found in it, and for what was found anywhere else."""
-        spans = [(each.start, each.end, each.kind) for each in self._hidden[text]]
+        spans = [(each.start, each.end, each.kind) for each in self._hidden[text, is_json]]
         for written, form in self._forms.items():
             spans += [(start, start + len(written), form.kind) for start in _places(written, text)]
         pieces, behind = [], 0
         for start, end, kind in joined((start, end, (0, end - start, 0), kind) for start, end, kind in spans):
             written = text[start:end]
-            form = self._forms.get(written)
-            original = form.original if form else _plain(written) if is_json else written
+            plain = _plain(written) if is_json else written
+            original = self._forms[written].original if written in self._forms else plain
             pieces += [text[behind:start], self._placeholder(kind, original)]
             behind = end
         return "".join((*pieces, text[behind:]))

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 
 def in_json(originals: Mapping[str, str]) -> dict[str, str]:
-    """Return the originals as they stand inside a JSON string.
+    r"""Return the originals as they stand inside a JSON string.
 
     >>> in_json({"[SECRET_1]": 'a"b'})
-    {'[SECRET_1]': 'a\\\\"b'}
+    {'[SECRET_1]': 'a\\"b'}
     """
     return {placeholder: json.dumps(original, ensure_ascii=False)[1:-1] for placeholder, original in originals.items()}
 

@@ -28,6 +28,11 @@ def kept_key(variable: str, *, wait: float = LONGEST_WAIT) -> str | None:
     return _asked(lambda: _get(variable), wait)
 
 
+def keeps_keys() -> bool:
+    """Return whether there is a keyring that can be asked to keep a key."""
+    return bool(_asked(_works, LONGEST_WAIT))
+
+
 def set_key(variable: str, value: str) -> None:
     """Keep a key in the system's keyring; raise ConfigError where it cannot be kept there."""
     if not re.fullmatch("[!-~]+", key := value.strip()):
@@ -37,6 +42,12 @@ def set_key(variable: str, value: str) -> None:
             f"the key cannot be kept: found no keyring that works here, wanted one; set {variable} in your "
             'environment, or `pip install "edgecascade[keyring]"` and unlock the system\'s keyring'
         )
+
+
+def _works() -> bool:
+    import keyring
+
+    return keyring.get_keyring().priority > 0  # those that stand for none have none
 
 
 def _get(variable: str) -> str | None:

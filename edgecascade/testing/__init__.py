@@ -6,7 +6,6 @@
 """
 
 from edgecascade.testing import fault
-from edgecascade.testing.chat import ChatReply, ChatRequest, LoopbackChat
 from edgecascade.testing.cloud import LoopbackCloud
 from edgecascade.testing.cloud_server import CERTIFICATE
 from edgecascade.testing.fault import FAULTS
@@ -19,9 +18,6 @@ __all__ = [
     "CERTIFICATE",
     "FAULTS",
     "TINY_IDENTITY",
-    "ChatReply",
-    "ChatRequest",
-    "LoopbackChat",
     "LoopbackCloud",
     "LoopbackFiles",
     "Mishap",

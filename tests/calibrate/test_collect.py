@@ -3,23 +3,26 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgecascade.calibrate.collect import Progress, collect, part_of, questions_of
-from edgecascade.cloud.chat import ChatCloud, CloudSpec
-from edgecascade.errors import AttemptsError, QuestionFileError
+from edgecascade.calibrate.collect import Progress, booked, collect, part_of, questions_of
+from edgecascade.errors import AttemptsError, BudgetError, ConfigError, QuestionFileError
 from edgecascade.fingerprint import PROMPTS
 from edgecascade.grading import grade
 from edgecascade.labelled import Grade, LabelledQuestion
-from edgecascade.records import Message
+from edgecascade.records import Message, Question
 from edgecascade.signals import SIGNALS, signals
 from edgecascade.store.attempts import Attempt, Attempts, AttemptsLog, Header, digest_of, read_attempts
+from edgecascade.store.config.settings import Settings
 from edgecascade.store.files import sha256_of
+from edgecascade.store.ledger import Ledger
 from edgecascade.store.questions import QuestionFile
 from edgecascade.testing import LoopbackCloud, fault
 
@@ -76,6 +79,20 @@ def whole(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Attempts:
     out = tmp_path_factory.mktemp("whole") / "run.jsonl"
     run(out, cloud="big", cloud_name="big")
     return read_attempts([out])
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger on disk."""
+    with Ledger(tmp_path / "ledger.db", clock=time.time) as opened:
+        yield opened
+
+
+def calls_of(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return every call that a ledger holds."""
+    out = BytesIO()
+    ledger.export("jsonl", out, table="calls")
+    return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def begun(path: Path, header: Header, **changes: Any) -> Path:
@@ -233,10 +250,15 @@ def test_a_file_without_answers_is_begun_anew(run: Any, whole: Attempts, file: Q
 # Beside a cloud that is asked
 
 
-def test_a_cloud_is_asked_and_graded(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+def test_a_cloud_is_asked_and_graded(
+    run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path, ledger: Ledger
+) -> None:
     """Each question as the device got it; its text, its grade, and whether the device says the same."""
     out = begun(tmp_path / "run.jsonl", whole.header, cloud=MODEL)
-    with LoopbackCloud("Paris.", "Bogota.") as server, ChatCloud(CloudSpec(server.base_url(), MODEL)) as tier:
+    with (
+        LoopbackCloud("Paris.", "Bogota.") as server,
+        booked(server.spec("openai", MODEL), Settings(), ledger) as tier,
+    ):
         run(out, file.questions[:2], cloud=tier, cloud_name=MODEL)
     first, second = read_attempts([out]).rows
 
@@ -246,13 +268,36 @@ def test_a_cloud_is_asked_and_graded(run: Any, whole: Attempts, file: QuestionFi
     assert server.requests[0].body["messages"][1]["content"] == "What is the capital of France?"
 
 
-def test_a_judge_grades_what_asks_for_one(run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path) -> None:
+def test_what_a_calibration_asks_stands_in_the_ledger(tmp_path: Path, ledger: Ledger) -> None:
+    """Each call with its purpose, and within the user's budget: the next one is not made."""
+    asked, settings = Question.of("Why?"), Settings(budget="2calls/day")
+    with LoopbackCloud("Because.") as server, booked(server.spec("openai", MODEL), settings, ledger) as tier:
+        said = [tier.answer(asked), tier.answer(asked)]
+        with pytest.raises(BudgetError, match="2 calls a day"):
+            tier.answer(asked)
+
+    assert said == ["Because.", "Because."] and len(server.requests) == 2
+    assert [(call["purpose"], call["outcome"]) for call in calls_of(ledger)] == [("calibrate", "ok")] * 2
+
+
+def test_no_cloud_is_opened_on_a_device_that_is_offline(ledger: Ledger) -> None:
+    """The setting holds for a calibration too."""
+    with pytest.raises(ConfigError, match="set to be offline"), booked("openai:m", Settings(offline=True), ledger):
+        pass
+
+
+def test_a_judge_grades_what_asks_for_one(
+    run: Any, whole: Attempts, file: QuestionFile, tmp_path: Path, ledger: Ledger
+) -> None:
     """It sees question and answer, and its word is the grade; without one the questions are refused beforehand."""
     questions = [replace(question, metric="judge") for question in file.questions[:2]]
     out = begun(tmp_path / "run.jsonl", whole.header, cloud=None)
     with pytest.raises(QuestionFileError, match="2 questions are graded by a judge"):
         run(out, questions)
-    with LoopbackCloud("CORRECT", "I cannot say.") as server, ChatCloud(CloudSpec(server.base_url(), MODEL)) as judge:
+    with (
+        LoopbackCloud("CORRECT", "I cannot say.") as server,
+        booked(server.spec("openai", MODEL), Settings(), ledger) as judge,
+    ):
         run(out, questions, judge=judge)
     first, second = read_attempts([out]).rows
 
@@ -268,17 +313,18 @@ def test_a_killed_run_goes_on_where_it_was(
     with LoopbackCloud("Paris.", "Paris.", "Paris.", fault.hangs(text="Paris."), "Paris.") as server:
         spec = server.spec("openai", MODEL)
         begun(out, whole.header, cloud=spec)
+        online = home | {"EDGECASCADE_OFFLINE": "0"}
         command = [
             sys.executable, "-m", "edgecascade", "calibrate", "collect", "--questions", str(source), "--out", str(out),
             "--system", SYSTEM, "--cloud", spec, "--max-tokens", str(LONGEST),
             "--context", str(engine.context_length), "--json",
         ]  # fmt: skip
-        child = subprocess.Popen(command, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(command, env=online, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         reached = server.wait_until_held(120)
         child.kill()
         _, errors = child.communicate()
         survived = [row.id for row in read_attempts([out]).rows]
-        done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=online, capture_output=True, text=True, check=False)
     found = read_attempts([out])
 
     assert reached, errors

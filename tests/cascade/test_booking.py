@@ -1,5 +1,6 @@
 """What a call may cost is reserved before it, what it has cost is settled after it, and a bill adds it up."""
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from edgecascade.cascade.booking import Bill, Booking, limits_as_caps
 from edgecascade.cloud.calls import Outgoing, Settled
-from edgecascade.errors import BudgetError
+from edgecascade.errors import BudgetError, NoSpaceError
 from edgecascade.records import Limits
 from edgecascade.store.ledger import Cap, Ledger
 from edgecascade.store.prices import Price
@@ -99,8 +100,50 @@ def test_a_call_above_the_budget_is_not_made(ledger: Ledger) -> None:
     assert spent(ledger) == (1, pytest.approx(MOST))
 
 
-def test_without_a_ledger_it_only_counts() -> None:
-    """The bill is the same; nothing is refused."""
+class FullLedger(Ledger):
+    """A ledger whose disk is full once the answer is there."""
+
+    def settle(self, *_: Any, **__: Any) -> bool:
+        """Fail."""
+        raise NoSpaceError("no space left")
+
+
+def test_what_was_paid_stays_paid_where_the_ledger_cannot_hold_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is not lost for it, its cost counts, and the log says so."""
+    bill = Bill()
+    with FullLedger(tmp_path / "ledger.db", clock=time.time) as ledger, caplog.at_level(logging.WARNING, "edgecascade"):
+        Booking(ledger, "answer", ()).meter(PRICE, "answer", bill)(CALL)(settled())
+
+    assert bill.usd() == pytest.approx(60e-6) and "the ledger holds only its reservation" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "made"), [(Limits(calls=2), 2), (Limits(calls=0), 0), (Limits(usd=60e-6 + MOST), 2), (Limits(usd=0), 0)]
+)
+def test_a_questions_own_limits_hold_without_a_ledger(limits: Limits, made: int) -> None:
+    """What was made counts with its cost, the next one with the most that it may cost."""
+    meter = Booking(None, "answer", limits_as_caps(limits)).meter(PRICE, "answer", Bill())
+    for _ in range(made):
+        meter(CALL)(settled())
+    with pytest.raises(BudgetError, match="the question's own limit"):
+        meter(CALL)
+
+
+def test_without_a_ledger_what_never_left_counts_nothing_and_an_unknown_price_fits_no_dollars() -> None:
+    """As with one."""
+    calls, dollars = limits_as_caps(Limits(calls=1)), limits_as_caps(Limits(usd=9.0))
+    meter = Booking(None, "answer", calls).meter(PRICE, "answer", Bill())
+    meter(CALL)(settled("offline"))
+    meter(CALL)(settled())
+
+    with pytest.raises(BudgetError, match="unknown price"):
+        Booking(None, "answer", dollars).meter(None, "answer", Bill())(CALL)
+
+
+def test_without_a_ledger_no_budget_is_kept() -> None:
+    """The bill is the same; what days and months allow nobody knows."""
     bill = Bill()
     meter = Booking(None, "answer", (Cap("day", "calls", 0),)).meter(PRICE, "answer", bill)
     meter(CALL)(settled())

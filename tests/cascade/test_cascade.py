@@ -625,7 +625,7 @@ def test_time_is_kept_back_for_the_device() -> None:
         with Cascade(tiers, options=Options(mode="prefer_in_cloud", deadline=1.5)) as cascade:
             answer = cascade.ask("Why?")
 
-    assert (answer.text, answer.tier, answer.code) == ("local", "local", "offline")
+    assert (answer.text, answer.tier, answer.code) == ("local", "local", "deadline")
 
 
 @pytest.mark.parametrize(

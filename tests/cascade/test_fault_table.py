@@ -88,7 +88,7 @@ TURNED_AWAY = Row(("protocol",), "cloud_failed")
 ANSWERED = Row(("ok",), "not_kept", TEXT, TEXT)
 LIMITED = Row(("rate_limit", "rate_limit"), "cloud_failed")
 SILENT = Row(("timeout",), "offline", timeouts=SHORT)
-LATE = Row(("timeout",), "deadline", within=DEADLINE)
+LATE = Row(("deadline",), "deadline", within=DEADLINE)
 
 TABLE: dict[str, Row] = {
     "refuses": Row(("offline", "offline"), "offline"),
@@ -127,7 +127,7 @@ BOUNDED: dict[str, tuple[Callable[..., LoopbackCloud], Row]] = {
     "hangs_after_headers": (FAULTS["hangs_after_headers"], LATE),
     "hangs_in_the_middle": (
         FAULTS["hangs_in_the_middle"],
-        Row(("timeout",), "deadline", alone="The capital", within=DEADLINE),
+        Row(("deadline",), "deadline", alone="The capital", within=DEADLINE),
     ),
     "drips": (partial(LoopbackCloud, fault.drips(0.05)), LATE),
 }

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -76,6 +78,21 @@ def test_it_is_whole_once_it_has_ended() -> None:
     drained(done.tokens(threading.Event()))
 
     assert (before, waiting.whole, done.whole) == (False, False, True)
+
+
+@pytest.mark.parametrize("changes", [{"text": ""}, {"finish_reason": "filter"}, {"finish_reason": "cancelled"}])
+def test_what_says_nothing_is_not_whole(changes: Any) -> None:
+    """A cloud that was filtered, or is empty, is no reason to end a draft on the device."""
+
+    def begin(cancel: threading.Event) -> Tokens:
+        yield Token.untold("word", 0.0)
+        made = attempt(1)
+        return replace(made, draft=replace(made.draft, **changes))
+
+    hedge = Hedge(begin)
+    drained(hedge.tokens(threading.Event()))
+
+    assert not hedge.whole
 
 
 def test_nobody_needs_it_any_more() -> None:

@@ -1,14 +1,19 @@
 """One tier's attempt: what a gate stops, what the estimate promises then, and that failures are told, not raised."""
 
+import json
 import math
 import threading
+import time
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edgecascade.cascade.calling import Desk
 from edgecascade.cascade.gating import Gate, Usual
 from edgecascade.cascade.running import Doubt, Tokens, covered, in_cloud, last_looks, on_device
 from edgecascade.errors import (
@@ -21,6 +26,7 @@ from edgecascade.errors import (
 )
 from edgecascade.evidence import draft
 from edgecascade.heads import Inputs, LinearHead
+from edgecascade.privacy import Rules
 from edgecascade.prompts import choose
 from edgecascade.records import (
     Attempt,
@@ -28,10 +34,14 @@ from edgecascade.records import (
     Ending,
     Estimate,
     Failure,
+    FinishReason,
     GateOutcome,
+    Message,
     Question,
     Token,
+    ToolCall,
 )
+from edgecascade.store.ledger import Ledger
 from edgecascade.testing import ScriptedReply, ScriptedTier
 
 ASKED = Question.of("What is it?")
@@ -50,6 +60,18 @@ def tier(*replies: str | ScriptedReply, gates: tuple[Gate, ...] = ()) -> Scripte
     return ScriptedTier(*replies, name="small", gates=gates)
 
 
+class Promising(ScriptedTier):
+    """A tier on the device whose fitted file promises something."""
+
+    def __init__(self, *replies: ScriptedReply, promise: str) -> None:
+        super().__init__(*replies, name="small")
+        self._promise = promise
+
+    def judge(self, question: Question) -> Any:
+        """Return a judge with such a certificate."""
+        return SimpleNamespace(certificate=SimpleNamespace(promise=self._promise))
+
+
 def drained(tokens: Tokens) -> tuple[str, Attempt]:
     """What was shown, and the attempt."""
     shown = ""
@@ -62,7 +84,7 @@ def drained(tokens: Tokens) -> tuple[str, Attempt]:
 
 def attempted(device: ScriptedTier, *, stopping: bool = True, **options: Any) -> tuple[str, Attempt]:
     """Let a device answer."""
-    return drained(on_device(device, ASKED, stopping=stopping, usual=Usual(), cancel=NEVER, **options))
+    return drained(on_device(device, ASKED, stopping=stopping, usual=Usual(40.0, 5.0), cancel=NEVER, **options))
 
 
 def looks(device: ScriptedTier, p: float, *, samples: int = 3, question: Question = ASKED) -> list[GateOutcome]:
@@ -91,6 +113,7 @@ def test_a_gate_ends_what_will_not_be_kept() -> None:
     assert made.draft and made.stopped and not made.complete and made.failure is None
     assert made.draft.text.startswith(shown) and made.draft.text == "one two three"
     assert made.estimate.p_correct is None and [look.passed for look in made.gates] == [False]
+    assert made.gates[0].tokens_saved == 38.0
 
 
 def test_a_gate_that_may_not_end_it_takes_the_promise_back() -> None:
@@ -98,6 +121,7 @@ def test_a_gate_that_may_not_end_it_takes_the_promise_back() -> None:
     shown, made = attempted(tier(UNSURE, gates=(gate(),)), stopping=False)
 
     assert shown == UNSURE.text and made.complete
+    assert [look.tokens_saved for look in made.gates] == [0.0, 0.0]
     assert made.estimate.p_correct == 0.9 and not made.estimate.kept and made.estimate.promise is None
     assert made.estimate.calibration and made.estimate.calibration.reason.startswith("gate G1 did not let it pass")
 
@@ -173,6 +197,16 @@ def test_samples_that_say_otherwise_do_not_let_it_pass(others: list[str], passed
     assert found.tokens_saved == -3 and found.seconds_saved <= 0 and found.joules_saved == 5 * found.seconds_saved
 
 
+@pytest.mark.parametrize(("promise", "gates"), [("regret", ["G2", "G3"]), ("selective", ["G2"]), ("agreement", ["G2"])])
+def test_further_samples_are_drawn_for_regret_only(promise: str, gates: list[str]) -> None:
+    """No certificate knows of them: fewer kept answers may not make another promise untrue, so it stands as it is."""
+    near = replace(SURE, p_correct=0.61, promise="sentence")
+    _, made = attempted(Promising(near, promise=promise), doubt=Doubt(3))
+
+    assert [look.gate for look in made.gates] == gates
+    assert made.estimate.kept and made.estimate.promise == "sentence"
+
+
 def test_choices_agree_by_their_letter() -> None:
     """Whatever else is said."""
     question = choose("Which?", ["a dog", "a stone"])
@@ -239,19 +273,30 @@ def test_what_promised_nothing_keeps_its_reason() -> None:
 # In the cloud
 
 
-def says(*pieces: str, fails: EdgeCascadeError | None = None) -> Generator[Token, None, Ending]:
+def says(
+    *pieces: str,
+    fails: EdgeCascadeError | None = None,
+    finish: FinishReason = "end",
+    calls: tuple[ToolCall, ...] = (),
+) -> Generator[Token, None, Ending]:
     """A call that says these pieces, and may fail."""
     for piece in pieces:
         yield Token.untold(piece, 0.1)
     if fails:
         raise fails
-    return Ending("end", 9, len(pieces), 0, 0.1, served_by="large-2")
+    return Ending(finish, 9, len(pieces), 0, 0.1, tool_calls=calls, served_by="large-2")
 
 
-def called(*pieces: str, fails: EdgeCascadeError | None = None, **options: Any) -> tuple[str, Attempt]:
+def called(
+    *pieces: str,
+    fails: EdgeCascadeError | None = None,
+    finish: FinishReason = "end",
+    calls: tuple[ToolCall, ...] = (),
+    **options: Any,
+) -> tuple[str, Attempt]:
     """Let a cloud answer."""
     options = {"originals": {}, "spent": lambda: 0.25} | options
-    return drained(in_cloud("large", lambda: says(*pieces, fails=fails), **options))
+    return drained(in_cloud("large", lambda: says(*pieces, fails=fails, finish=finish, calls=calls), **options))
 
 
 def test_a_clouds_answer_is_shown_as_it_comes() -> None:
@@ -269,6 +314,90 @@ def test_placeholders_become_the_users_words(cuts: int) -> None:
     shown, made = called(text[:cuts], text[cuts:], originals={"[EMAIL_1]": "ada@example.org"})
 
     assert made.draft and shown == made.draft.text == "To ada@example.org!"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_originals_are_spelled_once_as_json_where_json_is(as_json: bool) -> None:
+    """In an answer that follows a schema, and in the arguments of tool calls; elsewhere they stand as they are."""
+    secret = 'p"ä-ss\\w0rd'
+    call = ToolCall("1", "mail", '{"to": "[SECRET_1]"}')
+    _, made = called('{"a": "[SECRET_1]"}', calls=(call,), originals={"[SECRET_1]": secret}, as_json=as_json)
+
+    assert made.draft and json.loads(made.draft.tool_calls[0].arguments) == {"to": secret}
+    assert "ä" in made.draft.tool_calls[0].arguments
+    assert made.draft.text == (json.dumps({"a": secret}, ensure_ascii=False) if as_json else f'{{"a": "{secret}"}}')
+
+
+@pytest.mark.parametrize(
+    ("pieces", "finish", "code"),
+    [
+        ((), "filter", "refused"),
+        (("I cannot",), "filter", "refused"),
+        ((), "end", "protocol"),
+        ((" ",), "end", "protocol"),
+    ],
+)
+def test_a_cloud_that_says_nothing_has_failed(pieces: tuple[str, ...], finish: FinishReason, code: str) -> None:
+    """As one whose filter refused: the policy falls back, and no draft is ended for it."""
+    _, made = called(*pieces, finish=finish)
+
+    assert made.failure and made.failure.code == code and not made.complete
+    assert (made.draft.text if made.draft else "") == "".join(pieces).strip()
+
+
+def test_only_what_was_taken_out_is_noted_of_a_call(tmp_path: Path) -> None:
+    """A kind that may go as it is was found, and sent."""
+    rules = Rules("allow", kinds={"card": "redact"})
+    asked = Question((Message("user", "Mail ada@example.org that 4111 1111 1111 1111 was paid."),))
+    with Ledger(tmp_path / "ledger.db", clock=time.time) as ledger:
+        cloud = ScriptedTier("Done.", name="large", place="cloud")
+        drained(Desk(rules, ledger).call(cloud, asked, "answer", "answer", cancel=NEVER))
+        kinds = dict(ledger.summary().kinds)
+
+    assert kinds == {"card": 1}
+
+
+def test_a_tool_call_is_an_answer() -> None:
+    """Without a word beside it."""
+    _, made = called(calls=(ToolCall("1", "mail", "{}"),), finish="tool_calls")
+
+    assert made.complete
+
+
+PICK = choose("Which is alive?", ["a dog", "a stone"])
+SCHEMA = replace(ASKED, schema='{"type": "object", "required": ["a"]}')
+UNKNOWN_KEYWORD = replace(ASKED, schema='{"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}')
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "named"),
+    [
+        (PICK, "A. a dog", None),
+        (PICK, "I would rather not say.", "none of the choices"),
+        (SCHEMA, '{"a": 1}', None),
+        (SCHEMA, '{"b": 1}', "follows the schema"),
+        (SCHEMA, '{"a":', "follows the schema"),
+        (UNKNOWN_KEYWORD, '{"b": 1}', None),
+        (UNKNOWN_KEYWORD, "none", "follows the schema"),
+    ],
+)
+def test_an_answer_to_another_question_is_a_failure(question: Question, text: str, named: str | None) -> None:
+    """One of none of the choices, or not as the schema wants it; what was said is kept in its draft."""
+    cloud = ScriptedTier(text, name="large", place="cloud")
+    _, made = drained(Desk().call(cloud, question, "answer", "answer", cancel=NEVER))
+
+    assert made.draft and made.draft.text == text and made.complete is (named is None)
+    assert named is None or (made.failure and made.failure.code == "protocol" and named in made.failure.detail)
+
+
+def test_a_tool_call_need_not_follow_the_schema() -> None:
+    """It is asked for before the answer."""
+    reply = ScriptedReply("", finish_reason="tool_calls", tool_calls=(ToolCall("1", "mail", "{}"),))
+    _, made = drained(
+        Desk().call(ScriptedTier(reply, name="large", place="cloud"), SCHEMA, "answer", "answer", cancel=NEVER)
+    )
+
+    assert made.complete
 
 
 @pytest.mark.parametrize(

@@ -325,8 +325,83 @@ def test_a_spent_budget_leaves_the_local_answer(home: dict[str, str]) -> None:
         done = run(online(home), "ask", "--cloud", cloud.spec(), "--budget", "0calls/day", HARD)
 
     assert done.stdout.startswith("17 times 23 is")
-    assert "budget: the budget of 0 calls a day does not allow it" in done.stderr.splitlines()[-2]
+    assert "budget: the budget of 0 calls a day does not allow it" in done.stderr
+    assert "\nraise it, or wait until " in done.stderr
     assert cloud.requests == []
+
+
+def test_an_unknown_price_under_a_budget_says_where_it_is_set(home: dict[str, str]) -> None:
+    """The setting's own name stands in the line after, to be copied."""
+    with LoopbackCloud("Never.") as cloud:
+        done = run(online(home), "ask", "--cloud", cloud.spec(), "--budget", "1usd/day", HARD)
+
+    assert "budget: the price of " in done.stderr
+    assert '\nset its price, or a budget in calls; a price is set as [prices."127.0.0.1:' in done.stderr
+    assert cloud.requests == []
+
+
+def test_how_a_cloud_failed_is_told_once(home: dict[str, str]) -> None:
+    """The whole sentence when the device takes over, and one word in the line under its answer."""
+    with LoopbackCloud.refusing() as nobody:
+        done = run(online(home), "ask", "--mode", "prefer_in_cloud", "--cloud", nobody.spec(), HARD)
+
+    handed_off, line = done.stderr.splitlines()[:2]
+    assert handed_off.startswith("↪ this device answers: ")
+    assert handed_off.removeprefix("↪ this device answers: ") not in line
+    assert line.endswith(" · offline")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX folders")
+@pytest.mark.parametrize("mode", ["prefer_on_device", "only_on_device", "prefer_in_cloud"])
+@pytest.mark.parametrize("damaged", [True, False])
+def test_without_a_ledger_the_device_answers_alone(home: dict[str, str], mode: str, damaged: bool) -> None:
+    """What leaves must be written down: where that cannot be, no cloud is asked, one note says so, and all goes on."""
+    path = Path(home["EDGECASCADE_HOME"]) / "state" / "ledger.db"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xa5" * 8192) if damaged else path.mkdir()
+    with LoopbackCloud("Never.") as cloud:
+        words = ("--mode", mode, "--cloud", cloud.spec(), "--budget", "1usd/day")
+        done = run(online(home, EDGECASCADE_QUEUE="true"), "ask", *words, HARD)
+
+    assert (done.returncode, done.stdout[:15]) == (0, "17 times 23 is "), done.stderr
+    assert done.stderr.count("note: ") == done.stderr.count("no cloud is asked, and answers are not written") == 1
+    assert "none is set up" not in done.stderr
+    assert cloud.requests == []
+
+
+def test_without_a_ledger_a_cloud_alone_cannot_answer(home: dict[str, str]) -> None:
+    """Where only a cloud may answer, that is an error, and nothing is sent."""
+    path = Path(home["EDGECASCADE_HOME"]) / "state" / "ledger.db"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xa5" * 8192)
+    with LoopbackCloud("Never.") as cloud:
+        done = run(without_a_model(home), "ask", "--mode", "only_in_cloud", "--cloud", cloud.spec(), HARD)
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "damaged" in done.stderr
+    assert cloud.requests == []
+
+
+def test_samples_are_the_devices(home: dict[str, str]) -> None:
+    """Beside a cloud's answer there are none, and that is said."""
+    with LoopbackCloud("It is 391.") as cloud:
+        done = run(online(home), "ask", "--samples", "2", "--cloud", cloud.spec(), HARD)
+
+    assert done.stdout == "It is 391.\n"
+    assert "samples are drawn on the device, and were left out" in done.stderr
+    assert "samples agree" not in done.stderr
+
+
+def test_without_a_key_the_device_answers(home: dict[str, str]) -> None:
+    """The variable that is missing is named; where only a cloud may answer, that is an error."""
+    environment = {name: value for name, value in online(home).items() if name != "OPENAI_API_KEY"}
+    words = ("ask", "--cloud", "openai:gpt-4o-mini")
+    done, alone = run(environment, *words, HARD), run(environment, *words, "--mode", "only_in_cloud", HARD)
+
+    assert (done.returncode, done.stdout[:15]) == (0, "17 times 23 is ")
+    assert (alone.returncode, alone.stdout) == (3, "")
+    assert "OPENAI_API_KEY" in done.stderr and "OPENAI_API_KEY" in alone.stderr
+    assert "none is set up" not in done.stderr
 
 
 def test_an_answer_that_takes_too_long_is_no_interrupt(home: dict[str, str]) -> None:
@@ -357,7 +432,7 @@ def test_a_question_that_had_to_wait_is_answered_once(home: dict[str, str]) -> N
     with LoopbackCloud("It is so.") as cloud:
         later = [run(environment, "ask", "--cloud", cloud.spec(), "Is it so?") for _ in range(3)]
 
-    assert (waiting.returncode, waiting.stdout.strip()) == (0, "")
+    assert (waiting.returncode, waiting.stdout) == (0, "")
     assert "queued, asked again later: " in waiting.stderr
     assert [done.stdout for done in later] == ["It is so.\n"] * 3
     assert "".join(done.stderr for done in later).count("late answer to ") == 1

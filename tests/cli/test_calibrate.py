@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from edgecascade.calibrate.check import forget
+from edgecascade.fitted import Fitted
 from edgecascade.store.attempts import Header, packed, read_attempts
 from edgecascade.store.files import sha256_of
 from edgecascade.store.fitted_files import read_fitted
 from edgecascade.store.ledger import Ledger
-from edgecascade.store.paths import shipped
+from edgecascade.store.paths import Folders, shipped
+from edgecascade.watch import Watch
 
 QUESTIONS = shipped("calibration/questions")
 FITTED = shipped("calibration/fitted") / "smollm2-135m.json"
@@ -114,6 +117,40 @@ def test_the_shipped_file_holds_for_the_default_model(home: dict[str, str]) -> N
     assert done.returncode == 0, done.stderr
     assert record["verdict"] == record["identity"] == "fresh"
     assert record["fingerprint"] < 0.05
+
+
+def test_monitors_begin_anew_where_one_says_so(home: dict[str, str]) -> None:
+    """An alarm stays until --forget, which begins every monitor of the file anew and leaves those of other files."""
+    folders, fitted = Folders.of({"EDGECASCADE_HOME": home["EDGECASCADE_HOME"]}), Fitted(FITTED)
+    watches = [Watch(fitted, folders, epsilon=epsilon, gated=gated) for epsilon, gated in ((None, False), (0.2, True))]
+    for watch in watches:
+        for _ in range(200):
+            watch.audited(kept=True, loss=1.0, probability=1.0)
+    other = watches[0].path.with_name("0123456789abcdef-0.2.json")
+    shutil.copy(watches[0].path, other)
+    before = run(home, "check")
+    after, again = run(home, "check", "--forget", "--json"), run(home, "check")
+
+    assert (before.returncode, "the audits refute the promise" in before.stdout) == (4, True)
+    assert (after.returncode, again.returncode) == (0, 0), after.stderr
+    assert f"2 monitors of {fitted.file.id} begun anew" in after.stderr
+    assert not any(
+        Watch(fitted, folders, epsilon=e, gated=g).state.audit.alarm for e, g in ((None, False), (0.2, True))
+    )
+    assert json.loads(other.read_text(encoding="utf-8"))["audit"]
+
+
+def test_a_process_that_runs_forgets_too(home: dict[str, str]) -> None:
+    """What it adds after ``forget`` is added to nothing: its own memory is not written back."""
+    folders, fitted = Folders.of({"EDGECASCADE_HOME": home["EDGECASCADE_HOME"]}), Fitted(FITTED)
+    watch = Watch(fitted, folders)
+    for _ in range(200):
+        watch.audited(kept=True, loss=1.0, probability=1.0)
+    alarmed, count = watch.state.audit.alarm, forget(fitted, folders)
+    watch.audited(kept=True, loss=0.0, probability=1.0)
+
+    assert (alarmed, count) == (True, 1)
+    assert not watch.state.audit.alarm and not Watch(fitted, folders).state.audit.alarm
 
 
 def test_another_template_is_refused(home: dict[str, str], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_conversation_with_commands(home: dict[str, str], tmp_path: Path) -> N
 
     assert done.returncode == 0
     assert "Paris" in done.stdout
-    assert "1 answers" in done.stdout
+    assert "1 answer, " in done.stdout
     assert "nothing was answered yet" in done.stdout
     assert "2 messages taken up" in done.stdout
     assert "/save FILE" in done.stdout
@@ -100,6 +100,43 @@ def test_a_cloud_comes_and_goes_while_one_talks(home: dict[str, str]) -> None:
     assert done.stdout.splitlines()[-3:] == ["privacy: never", "budget: 1calls/day", "cloud: (none)"]
 
 
+@pytest.mark.parametrize(
+    ("strict", "loose"), [("/privacy never", "/privacy redact"), ("/mode only_on_device", "/mode prefer_on_device")]
+)
+def test_what_was_said_while_nothing_could_leave_is_not_sent_later(
+    home: dict[str, str], strict: str, loose: str
+) -> None:
+    """Once more may leave, the conversation begins anew, and says so; the question after it is asked alone."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud("It is 391.") as cloud:
+        lines = (f"/cloud {cloud.spec()}", strict, "/system Call me Balthasar.", "My name is Zebulon.", loose,
+                 "What is 17 times 23?")  # fmt: skip
+        done = talk(environment, *lines)
+
+    (request,) = cloud.requests
+    assert "17 times 23" in json.dumps(request.body)
+    assert "Zebulon" not in json.dumps(request.body) and "Balthasar" not in json.dumps(request.body)
+    assert done.stderr.count("stays on this device: the conversation begins anew") == 1
+
+
+def test_stricter_rules_keep_the_conversation(home: dict[str, str]) -> None:
+    """What was said stays in it where less may leave than before."""
+    done = talk(home, "My name is Zebulon.", "/privacy never", "/mode only_on_device", "What is my name?")
+
+    assert "Zebulon" in done.stdout.splitlines()[-1]
+    assert "begins anew" not in done.stderr
+
+
+def test_a_clouds_speed_is_not_told(home: dict[str, str]) -> None:
+    """Tokens a second are this device's: a cloud's come in pieces."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud("It is 391.") as cloud:
+        done = talk(environment, f"/cloud {cloud.spec()}", "/mode only_in_cloud", "What is 17 times 23?", "/stats")
+
+    assert "last answer: first token after" in done.stdout
+    assert "tokens/s" not in done.stdout
+
+
 def test_what_was_said_before_is_hidden_again(home: dict[str, str]) -> None:
     """The whole history passes the privacy rules at each turn, answers with the user's own words in them too."""
     environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
@@ -138,7 +175,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(home: dict[str, str]) -> No
     os.close(main)
 
     assert child.returncode == 0
-    assert b"1 answers" in screen
+    assert b"1 answer, " in screen
     assert "ten thousand" in (Path(home["EDGECASCADE_HOME"]) / "state" / "chat_history").read_text()
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -10,9 +12,27 @@ from click.testing import CliRunner, Result
 
 from edgecascade.cli.config import config
 from edgecascade.cli.root import Root
+from edgecascade.store.paths import shipped
 from edgecascade.testing import LoopbackCloud, Reply
 
 SECRET = "sk-proj-abcdefgh12345678"
+FITTED = shipped("calibration/fitted") / "smollm2-135m.json"
+MEMORY = """
+from keyring.backend import KeyringBackend
+
+class Memory(KeyringBackend):
+    priority = 1
+    kept = {}
+
+    def get_password(self, service, username):
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+    def delete_password(self, service, username):
+        del self.kept[service, username]
+"""
 CLOUDS = ("OPENAI", "ANTHROPIC", "GEMINI", "GOOGLE")
 
 
@@ -90,7 +110,13 @@ def test_check_without_anything_finds_nothing_wrong(home: Path) -> None:
         ('fitted = "gone.json"\n', ["fitted: found no file at"]),
         ('budget = "plenty"\n', ["found 'plenty'"]),
         ('privacy.kinds = {colour = "never"}\n', ["colour"]),
-        ('mode = "only_in_cloud"\n', ["only_in_cloud without a cloud"]),
+        ('mode = "only_in_cloud"\n', ["only_in_cloud, but no cloud is set"]),
+        ('mode = "only_in_cloud"\ncloud = "openai:m"\noffline = true\n', ["only_in_cloud, but offline is set"]),
+        ('mode = "only_in_cloud"\ncloud = "openai:m"\nprivacy = "never"\n', ["but privacy.default is 'never'"]),
+        ('model = "./gone.gguf"\n', ["gone.gguf"]),
+        ('model = "smollm"\n', ["model: "]),
+        (f'epsilon = 0.123\nfitted = "{FITTED}"\n', ["epsilon: found 0.123, wanted one that"]),
+        ('fitted = "config.toml"\n', ["fitted: "]),
         ('cloud = "openai:gpt-4o-mini"\n', ["OPENAI_API_KEY"]),
         ('cloud = "gpt-4o-mini"\n', ["gpt-4o-mini"]),
         ('cloud = "http://127.0.0.1:1/v1#m"\nbudget = "1usd/day"\n', ["no price of http://127.0.0.1:1/v1#m"]),
@@ -113,13 +139,47 @@ def test_check_looks_at_the_project_and_at_variables(home: Path) -> None:
     """A wrong one is an error; a variable that sets nothing, and what a project may not loosen, is worth a note."""
     (home / "project" / "edgecascade.toml").write_text('privacy = "allow"\n', encoding="utf-8")
 
-    noted = run(home, "check", EDGECASCADE_MOED="x")
+    noted = run(home, "check", EDGECASCADE_MODELS="x")
+    slip = run(home, "check", EDGECASCADE_PRIVCY="never")
     wrong = run(home, "check", EDGECASCADE_MODE="x")
 
     assert noted.exit_code == 0
-    assert "note  EDGECASCADE_MOED sets nothing" in noted.output and "near it: EDGECASCADE_MODE" in noted.output
+    assert "note  EDGECASCADE_MODELS sets nothing" in noted.output and "near it: EDGECASCADE_MODEL" in noted.output
+    assert slip.exit_code == 3 and "wanted EDGECASCADE_PRIVACY" in slip.output
     assert "note  the project's privacy.default = 'allow' is looser than yours" in noted.output
     assert wrong.exit_code == 3 and "EDGECASCADE_MODE: mode: found 'x'" in wrong.output
+
+
+def test_check_notes_what_has_no_effect(home: Path) -> None:
+    """A kind that cannot loosen the default, and what keeps a cloud from being asked."""
+    written(
+        home,
+        'cloud = "http://127.0.0.1:1/v1#m"\nmode = "prefer_in_cloud"\noffline = true\n'
+        '[privacy]\ndefault = "never"\n[privacy.kinds]\ncard = "redact"\n',
+    )
+
+    result = run(home, "check")
+
+    assert result.exit_code == 0 and "note  privacy.kinds.card = 'redact' has no effect" in result.output
+    assert "note  offline is set: every question is answered on this device" in result.output
+    assert "note  privacy.default is 'never': every question" in result.output
+
+
+def test_check_takes_a_fitted_file_at_its_word(home: Path) -> None:
+    """A risk that it offers is no fault."""
+    written(home, f'epsilon = 0.05\nfitted = "{FITTED}"\n')
+
+    assert run(home, "check").exit_code == 0
+
+
+@pytest.mark.parametrize(("budget", "code"), [("1usd/day", 3), ("10calls/day", 0)])
+def test_behind_another_address_a_price_is_unknown_as_in_a_run(home: Path, budget: str, code: int) -> None:
+    """What a proxy charges nobody else knows, so that dollars cannot be counted."""
+    written(home, f'cloud = "openai:gpt-4o-mini"\nbudget = "{budget}"\n')
+
+    result = run(home, "check", OPENAI_API_KEY=SECRET, OPENAI_BASE_URL="https://proxy.example/v1")
+
+    assert result.exit_code == code and "of openai:gpt-4o-mini at https://proxy.example/v1" in result.output
 
 
 def test_check_says_that_a_key_is_there_and_never_which(home: Path) -> None:
@@ -178,6 +238,43 @@ def test_init_changes_nothing_without_leave(home: Path) -> None:
     assert path.read_text(encoding="utf-8") == 'mode = "prefer_in_cloud"\n'
 
 
+def test_init_asks_again_for_what_cannot_be_used(home: Path) -> None:
+    """At once, not after the last question."""
+    said = "\ngpt-4o-mini\nhttp://127.0.0.1:1/v1#m\n\n\nplenty\n1call/hour\n\n"
+    result = run(home, "init", said=said)
+
+    assert result.exit_code == 0 and "found 'gpt-4o-mini'" in result.stderr and "found 'plenty'" in result.stderr
+    settings = json.loads(run(home, "show", "--json").stdout)["settings"]
+    assert (settings["cloud"], settings["budget"]) == ("http://127.0.0.1:1/v1#m", "1call/hour")
+
+
+@pytest.mark.parametrize("word", ["off", "none"])
+def test_nobody_has_two_names(home: Path, word: str) -> None:
+    """The one that `ask` takes, and the one that a config shows."""
+    written(home, 'cloud = "openai:m"\nbudget = "1usd/day"\n')
+
+    result = run(home, "init", "--yes", "--cloud", word, "--budget", word)
+
+    assert result.exit_code == 0
+    settings = json.loads(run(home, "show", "--json").stdout)["settings"]
+    assert settings["cloud"] is None and settings["budget"] is None
+
+
+def test_the_end_of_the_input_is_no_answer(home: Path) -> None:
+    """It ends with a code that the help lists, and nothing is written."""
+    result = run(home, "init", said="\n\n")
+
+    assert result.exit_code == 3 and "found the end of the input" in result.stderr
+    assert not (home / "config" / "config.toml").exists()
+
+
+def test_init_without_questions_says_which_key_is_missing(home: Path) -> None:
+    """The config is written all the same."""
+    result = run(home, "init", "--yes", "--cloud", "openai:m")
+
+    assert result.exit_code == 0 and "set OPENAI_API_KEY in your environment" in result.stderr
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -196,11 +293,27 @@ def test_init_writes_nothing_that_cannot_be_used(home: Path, flags: tuple[str, .
 
 
 def test_init_without_a_keyring_says_what_to_set(home: Path) -> None:
-    """The key is typed unseen, kept nowhere, and stands in no file."""
-    result = run(home, "init", "--cloud", "openai:m", "--no-test", said=f"\n\n\n\n{SECRET}\n")
+    """It asks for no key that it could not keep."""
+    result = run(home, "init", "--cloud", "openai:m", "--no-test", said="\n\n\n\n")
 
     assert result.exit_code == 0 and "set OPENAI_API_KEY in your environment" in result.stderr
-    assert SECRET not in result.output + "".join(path.read_text() for path in home.rglob("*.toml"))
+    assert "keyring (empty" not in result.output
+
+
+def test_init_puts_a_key_into_the_keyring(home: Path) -> None:
+    """It is typed unseen, and stands in no file."""
+    (home / "memory_keyring.py").write_text(MEMORY, encoding="utf-8")
+    command = [sys.executable, "-m", "edgecascade", "config", "init", "--cloud", "openai:m", "--no-test"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("EDGECASCADE_", *CLOUDS))}
+    environment |= {"HOME": str(home), "EDGECASCADE_HOME": str(home), "PYTHONPATH": str(home)}
+    environment |= {"PYTHON_KEYRING_BACKEND": "memory_keyring.Memory"}
+
+    said = f"\n\n\n\n{SECRET}\n"
+    done = subprocess.run(command, env=environment, cwd=home, input=said, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0 and "OPENAI_API_KEY is not set. The key" in done.stdout + done.stderr
+    assert "note:" not in done.stderr
+    assert SECRET not in done.stdout + done.stderr + "".join(path.read_text() for path in home.rglob("*.toml"))
 
 
 def test_init_tests_the_key_with_one_token(home: Path) -> None:

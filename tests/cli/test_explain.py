@@ -39,6 +39,31 @@ def test_the_latest_answer_is_told_from_top_to_bottom(home: dict[str, str]) -> N
     assert record["flips"] == told.partition("what would have turned it\n  ")[2].rstrip().split("\n  ")
 
 
+def test_what_was_let_through_is_not_called_taken_out(home: dict[str, str]) -> None:
+    """Under allow the address left as it is: it was found in the question, and the call says nothing of it."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud("It is 391.") as cloud:
+        words = ("--privacy", "allow", "--mode", "only_in_cloud", "--cloud", cloud.spec())
+        run(environment, "ask", *words, "My address is ada@example.org. 17 times 23?")
+    told = run(environment, "explain").stdout
+
+    assert "ada@example.org" in str(cloud.requests[0].body)
+    assert "found in the question: email" in told
+    assert "taken out" not in told
+
+
+def test_a_call_that_reached_nobody_did_not_leave(home: dict[str, str]) -> None:
+    """It is told as tried, without size or digest, and the sums of the ledger leave it out."""
+    environment = {name: value for name, value in home.items() if name != "EDGECASCADE_OFFLINE"}
+    with LoopbackCloud.refusing() as nobody:
+        run(environment, "ask", "--cloud", nobody.spec(), "What is 17 times 23?")
+    told, sums = run(environment, "explain").stdout, run(environment, "ledger").stdout
+
+    assert ": tried, nothing left; offline" in told
+    assert "bytes, sha256" not in told
+    assert "$0 in 0 calls" in sums and "left " not in sums
+
+
 def test_what_cannot_be_explained_is_one_line(tmp_path: Path) -> None:
     """An empty ledger, and an id that nothing has, are refused with what to do."""
     environment = os.environ | {"EDGECASCADE_HOME": str(tmp_path)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgecascade.cli.ledger import ledger
+from edgecascade.cli import main
 from edgecascade.store.fitted_files import read_fitted
 from edgecascade.store.ledger import AnswerRow, Ledger
 from edgecascade.store.paths import Folders, shipped
@@ -73,7 +73,7 @@ def home(tmp_path: Path) -> Path:
 
 def run(home: Path, *words: str | Path) -> Result:
     """Run the command as that user."""
-    return CliRunner().invoke(ledger, [*map(str, words)], env={"EDGECASCADE_HOME": str(home)})
+    return CliRunner().invoke(main, ["ledger", *map(str, words)], env={"EDGECASCADE_HOME": str(home)})
 
 
 def test_the_summary_says_what_was_saved_and_spent(home: Path) -> None:
@@ -89,6 +89,7 @@ def test_the_summary_says_what_was_saved_and_spent(home: Path) -> None:
     assert lines["not kept"] == f"50.0% of 2; calibrated 82.5% ({FITTED.id})"
     assert lines["left"] == "1,234 bytes: cloud.test 1"
     assert lines["taken out"] == "email 1"
+    assert lines["found"] == "email 1 in questions, and not taken out of a call"
     assert lines["this month"].startswith("$0.0042 in 1 call, until ")
 
 
@@ -113,8 +114,30 @@ def test_tail_shows_the_latest_last(home: Path) -> None:
     shown, records = run(home, "tail"), json.loads(run(home, "tail", "-n", "1", "--json").output)
 
     assert [line.split()[2] for line in shown.output.splitlines()] == ["a1b2c3", "d4e5f6"]
+    assert len({line.index("p 0.90") for line in shown.output.splitlines()}) == 1
     assert "p 0.90" in shown.output and "$0.0042" in shown.output and ROW.reason in shown.output
     assert [row["id"] for row in records] == ["d4e5f6"]
+
+
+def test_the_columns_of_the_tail_do_not_run_together(tmp_path: Path) -> None:
+    """However long a tier's name is, two spaces stand behind it, and the next column begins at one place."""
+    with Ledger(Folders.of({"EDGECASCADE_HOME": str(tmp_path)}).state / "ledger.db", clock=time.time) as opened:
+        for number, tier in enumerate(("tiny", "http://127.0.0.1:8081/v1#a-long-name")):
+            opened.answered(replace(ROW, id=f"a{number}", tier=tier))
+    lines = run(tmp_path, "tail").output.splitlines()
+
+    assert "a-long-name  kept  " in lines[1]
+    assert len({line.index("kept  p 0.90") for line in lines}) == 1
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 question"), (2, "2 questions")])
+def test_one_is_not_several(tmp_path: Path, count: int, told: str) -> None:
+    """A single question waits in the singular."""
+    with Ledger(Folders.of({"EDGECASCADE_HOME": str(tmp_path)}).state / "ledger.db", clock=time.time) as opened:
+        for number in range(count):
+            opened.enqueue(str(number), "{}")
+
+    assert f"waiting     {told}" in run(tmp_path).output.splitlines()
 
 
 def test_export_writes_rows_to_standard_output(home: Path) -> None:

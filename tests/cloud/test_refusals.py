@@ -117,3 +117,19 @@ def test_the_server_is_never_asked_sooner_than_it_says() -> None:
     ]
 
     assert waits == [7, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "name", "wanted"),
+    [
+        ("https://api.groq.com/openai/v1", "groq:m", "GROQ_API_KEY"),
+        ("https://api.groq.com/openai/v1", "api.groq.com#m", "GROQ_API_KEY"),
+        ("https://host/v1", "openai:m", "OPENAI_API_KEY"),
+        ("https://host/v1", "host#m", "OPENAI_API_KEY"),
+    ],
+)
+def test_a_refused_key_is_called_by_its_own_name(base_url: str, name: str, wanted: str) -> None:
+    """Only the provider that was asked is named."""
+    found = str(refusal(CloudSpec("openai", base_url, "m", "key", name), 401, {}, b"", openai.MENDS))
+
+    assert f"check {wanted} and" in found and found.count("_API_KEY") == 1

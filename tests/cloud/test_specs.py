@@ -3,7 +3,7 @@
 import pytest
 
 from edgecascade.cloud.specs import PROVIDERS, CloudSpec, cloud_spec
-from edgecascade.errors import ConfigError
+from edgecascade.errors import ConfigError, KeyMissingError
 
 KEY = "sk-secret"
 OPENAI = PROVIDERS["openai"].base_url
@@ -78,6 +78,12 @@ def test_a_spec_names_a_model_and_who_may_have_the_key(
         ("https:///v1#m", {}, "no address"),
         ("https://[::/v1#m", {}, "no address"),
         ("https://host/v1?a=1#m", {}, "no address"),
+        ("http://127.0.0.1:99999/v1#m", {}, "no address"),
+        ("http://127.0.0.1:-1/v1#m", {}, "no address"),
+        ("http://127.0.0.1:0/v1#m", {}, "no address"),
+        ("https://xn--/v1#m", {}, "no address"),
+        ("https://exa mple.com/v1#m", {}, "no address"),
+        ("https://a..b/v1#m", {}, "no address"),
         ("https://me:sk-secret@host/v1#m", {}, "name or password in it"),
         ("openai:m", {"OPENAI_BASE_URL": "http://host/v1"}, "found 'http://host/v1'"),
         ("openai:m", {}, "no OPENAI_API_KEY"),
@@ -92,6 +98,21 @@ def test_a_bad_spec_is_refused(spec: str, environment: dict[str, str], message: 
         cloud_spec(spec, environment)
 
     assert KEY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("spec", "variable"), [("openai:m", "OPENAI_API_KEY"), ("groq:m", "GROQ_API_KEY")])
+def test_a_missing_key_is_an_error_of_its_own(spec: str, variable: str) -> None:
+    """It says which variable would hold it, so that others can go on without the cloud."""
+    with pytest.raises(KeyMissingError) as missing:
+        cloud_spec(spec, {})
+
+    assert missing.value.variable == variable
+
+
+@pytest.mark.parametrize("host", ["exa_mple.com", "münchen.de", "host.", "a-b.example"])
+def test_an_unusual_host_is_one(host: str) -> None:
+    """Underscores, foreign scripts and a last point are allowed."""
+    assert cloud_spec(f"https://{host}/v1#m", {}).model == "m"
 
 
 def test_a_bad_address_of_another_provider_does_no_harm() -> None:

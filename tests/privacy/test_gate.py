@@ -1,5 +1,6 @@
 """Nothing private is sent against the rules, and nothing that is sent tells what was hidden."""
 
+import json
 import random
 from dataclasses import replace
 from itertools import product
@@ -7,7 +8,7 @@ from itertools import product
 import pytest
 
 from edgecascade.errors import QuestionError
-from edgecascade.privacy import Cleared, Pattern, Rules, clear, cleared_question, restored
+from edgecascade.privacy import Cleared, Pattern, Rules, clear, cleared_question, in_json, restored
 from edgecascade.prompts import choose
 from edgecascade.records import PRIVACY, Limits, Message, Question, Sampling, Tool, ToolCall
 
@@ -47,6 +48,7 @@ def test_what_may_go_is_reported_all_the_same() -> None:
     cleared = clear(asked, Rules())
 
     assert (cleared.messages, cleared.kinds, cleared.restore) == (asked.messages, ("card", "email"), {})
+    assert cleared.redacted == ()
 
 
 def test_a_stricter_kind_is_hidden_alone() -> None:
@@ -54,6 +56,7 @@ def test_a_stricter_kind_is_hidden_alone() -> None:
     cleared = clear(replace(Question.of(f"{EMAIL} {CARD}"), privacy="allow"), Rules(kinds={"card": "redact"}))
 
     assert (contents(cleared), cleared.privacy) == ([f"{EMAIL} [CARD_1]"], "redact")
+    assert (cleared.kinds, cleared.redacted) == (("card", "email"), ("card",))
 
 
 def test_a_question_that_stays_is_not_looked_at() -> None:
@@ -61,6 +64,11 @@ def test_a_question_that_stays_is_not_looked_at() -> None:
     cleared = clear(replace(Question.of("Hello"), privacy="never"), Rules(default="allow"))
 
     assert cleared == Cleared((), "never", blocked="the question itself may not leave the device")
+
+
+def called(id: str, name: str) -> tuple[Message, ...]:
+    """Return a turn that called a tool."""
+    return (Message("user", "Mail it."), Message("assistant", "Now.", (ToolCall(id, name, "{}"),)))
 
 
 def history(text: str) -> list[Question]:
@@ -98,11 +106,51 @@ def test_every_place_passes_the_gate(private: str) -> None:
         assert [restored(choice, cleared.restore) for choice in sent.choices] == [*question.choices]
 
 
+PASSWORD = "pä-ss\\w0rd"
+"""JSON spells it in other letters."""
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("schema", [None, '{"type": "object"}'])
+def test_what_was_found_is_hidden_as_json_spells_it(ascii_only: bool, schema: str | None) -> None:
+    """An earlier turn's arguments, and a JSON answer that broke off, hold it that way."""
+    user, spelled = (
+        Message("user", f"My password: '{PASSWORD}'; mail it"),
+        json.dumps(PASSWORD, ensure_ascii=ascii_only),
+    )
+    call = ToolCall("call_1", "mail", f'{{"say": {spelled}}}')
+    before = (Message("assistant", f'{{"a": {spelled}', (call,)), Message("tool", f'{{"sent": {spelled}}}'))
+    cleared = clear(Question((user, *before), schema=schema), Rules())
+
+    sent = cleared.messages
+    assert [message.content for message in sent[1:]] == ['{"a": "[SECRET_1]"', '{"sent": "[SECRET_1]"}']
+    assert sent[1].tool_calls[0].arguments == '{"say": "[SECRET_1]"}'
+    assert cleared.restore == {"[SECRET_1]": PASSWORD}
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_what_only_arguments_hold_is_read_as_what_they_say(ascii_only: bool) -> None:
+    """Behind a line break, or in escapes: what is found there comes back as JSON that says the same."""
+    said = {"to": "Dear\nada@example.org", "paid": "with\t4111 1111 1111 1111", "password": PASSWORD, "by": "ä@b.de"}
+    call = ToolCall("call_1", "mail", json.dumps(said, ensure_ascii=ascii_only))
+    cleared = clear(Question((Message("assistant", "", (call,)), Message("user", "And?"))), Rules())
+
+    sent = cleared.messages[0].tool_calls[0].arguments
+    hidden = {"to": "Dear\n[EMAIL_1]", "paid": "with\t[CARD_1]", "password": "[SECRET_1]", "by": "[EMAIL_2]"}
+    assert json.loads(sent) == hidden
+    assert json.loads(restored(sent, in_json(cleared.restore))) == said
+    assert cleared.redacted == ("card", "email", "secret")
+
+
 FIXED = [
     ("a tool", {"tools": (Tool("mail", f"Mails to {EMAIL}.", "{}"),)}),
     ("a tool", {"tools": (Tool("mail", "Mails.", f'{{"default": "{EMAIL}"}}'),)}),
     ("the schema", {"schema": f'{{"const": "{EMAIL}"}}'}),
     ("a stop string", {"sampling": Sampling(stop=(EMAIL,))}),
+    ("the schema", {"schema": json.dumps({"const": f"A\n{CARD}"})}),
+    ("the name of a tool call", {"messages": called("call_1", f"mail_{EMAIL}")}),
+    ("the id of a tool call", {"messages": called(EMAIL, "mail")}),
+    ("the id of a tool call", {"messages": (Message("tool", "sent", tool_call_id=EMAIL),)}),
     ("the grammar", {"sampling": Sampling(grammar=f'root ::= "{EMAIL}"')}),
 ]
 
@@ -113,8 +161,18 @@ def test_where_no_placeholder_can_stand_the_question_stays(where: str, what: dic
     question = replace(Question.of("Hello"), **what)
     cleared = clear(question, Rules())
 
-    assert cleared.blocked == f"email in {where}, where no placeholder can stand"
+    kind = "card" if CARD in str(what) else "email"
+    assert cleared.blocked == f"{kind} in {where}, where no placeholder can stand"
     assert clear(replace(question, privacy="allow"), Rules()).blocked is None
+
+
+@pytest.mark.parametrize("id", ["call_9pw1qnYScqvGrCH58HWCvFH6", "cAlL7xK2pQ9sT4vW8yZ1bN5mR3fG6hJ0"])
+def test_an_id_that_was_drawn_is_no_secret(id: str) -> None:
+    """The ids of tool calls are random words, and a cloud gave them; what is private elsewhere blocks them too."""
+    asked = Question((*called(id, "mail"), Message("tool", "sent", tool_call_id=id), Message("user", "And?")))
+
+    assert clear(asked, Rules()).messages == asked.messages
+    assert clear(replace(asked, messages=(*asked.messages, Message("user", f"password: {id}"))), Rules()).blocked
 
 
 def test_a_blocked_question_tells_nothing() -> None:
@@ -187,4 +245,5 @@ def test_clearing_twice_changes_nothing() -> None:
     asked = Question.of(" ".join(PRIVATE) + " password: swordfish")
     cleared = clear(asked, Rules())
 
-    assert clear(cleared_question(asked, cleared), Rules()) == replace(cleared, privacy="redact", kinds=(), restore={})
+    again = clear(cleared_question(asked, cleared), Rules())
+    assert again == replace(cleared, privacy="redact", kinds=(), restore={}, redacted=())

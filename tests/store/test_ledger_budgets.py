@@ -68,8 +68,8 @@ def calls(ledger: Ledger) -> list[dict[str, Any]]:
 
 def test_caps_are_read_from_text() -> None:
     """Units and windows in any order, spaces and case aside; nothing is no cap."""
-    assert caps_of("1usd/day, 100 calls/HOUR,.01usd/request") == (
-        Cap("day", "usd", 1.0), Cap("hour", "calls", 100.0), Cap("request", "usd", 0.01),
+    assert caps_of("1usd/day, 100 calls/HOUR,.01usd/request,1 call/day") == (
+        Cap("day", "usd", 1.0), Cap("hour", "calls", 100.0), Cap("request", "usd", 0.01), Cap("day", "calls", 1.0),
     )  # fmt: skip
     assert caps_of("") == caps_of(" , ") == ()
 

@@ -17,6 +17,7 @@ from edgecascade.store.config.layers import (
     file_layer,
     flag_layers,
     project_file,
+    refuse_near_misses,
     user_file,
 )
 from edgecascade.store.config.settings import Settings
@@ -47,6 +48,7 @@ def config_of(
 
     ``flags`` by dotted key, as ``{"mode": "only_on_device", "policy.hedge_below": 0.2}``; None is not given.
     """
+    refuse_near_misses(environment)
     user = _sound(file_layer(user_file(folders)))
     layers = [user]
     over: list[str] = []

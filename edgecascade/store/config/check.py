@@ -1,18 +1,25 @@
-"""What is wrong with the settings, all of it at once, and what is worth knowing about them."""
+"""What is wrong with the settings, all of it at once, and what is worth knowing about them.
+
+What only a look at the device or the cloud can tell, a model that is not there or a key, is left to who calls.
+"""
 
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from edgecascade.errors import ConfigError
+from edgecascade.errors import ConfigError, FittedFileError
+from edgecascade.records import PRIVACY
 from edgecascade.store.config import Settings, config_of, project_file, rules_of, user_file
 from edgecascade.store.config.faults import faults
-from edgecascade.store.config.layers import PREFIX, environment_layers, file_layer, unknown_variables
+from edgecascade.store.config.layers import PREFIX, environment_layers, file_layer, near_miss, unknown_variables
 from edgecascade.store.paths import Folders
-from edgecascade.store.prices import STALE_DAYS, Price, Prices
+from edgecascade.store.prices import STALE_DAYS, Price
+
+if TYPE_CHECKING:
+    from edgecascade.store.ledger import Cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +30,12 @@ class Finding:
     text: str
 
 
-def check_config(folders: Folders, cwd: Path, environment: Mapping[str, str], today: date) -> list[Finding]:
+def check_config(folders: Folders, cwd: Path, environment: Mapping[str, str]) -> list[Finding]:
     """Return what there is to say: of each file, of the environment, and of what the settings mean together."""
     paths = filter(None, (user_file(folders), project_file(cwd, environment)))
     found = [finding for path in paths for finding in _file(path)]
     found += [Finding("error", fault) for layer in environment_layers(environment) for fault in faults(layer)]
-    found += map(_unknown, unknown_variables(environment))
+    found += [_unknown(name) for name in unknown_variables(environment) if environment[name].strip()]
     if any(finding.level == "error" for finding in found):
         return found
     try:
@@ -38,7 +45,28 @@ def check_config(folders: Folders, cwd: Path, environment: Mapping[str, str], to
     over = [
         Finding("note", f"the project's {setting} is looser than yours: passed over") for setting in config.passed_over
     ]
-    return [*found, *over, *_meaning(config.settings, today)]
+    return [*found, *over, *_meaning(config.settings)]
+
+
+def price_finding(settings: Settings, where: str, price: Price | None, today: date) -> Finding:
+    """Return what the cloud costs that is asked ``where``; an error where a budget in dollars could not be kept."""
+    cloud = settings.cloud
+    if price is None and any(cap.unit == "usd" for cap in _caps(settings)):
+        return Finding(
+            "error",
+            f"budget: found dollars, but no price of {cloud} at {where}, wanted one to count with; set input and "
+            f'output of [prices."{cloud}"] in USD per million tokens, or a budget in calls',
+        )
+    if price is None:
+        return Finding("note", f"the price of {cloud} at {where} is unknown: what it costs will be, too")
+    said = f"{cloud} costs {price.input:g} USD per million tokens in, {price.output:g} out"
+    if price.date is None:
+        return Finding("ok", f"{said}, as you set it")
+    if (days := (today - price.date).days) > STALE_DAYS:
+        return Finding(
+            "note", f"{said}, as of {price.date}, {days} days ago: see whether it still does, and set [prices]"
+        )
+    return Finding("ok", f"{said}, as of {price.date}")
 
 
 def _file(path: Path) -> Iterator[Finding]:
@@ -55,48 +83,69 @@ def _file(path: Path) -> Iterator[Finding]:
 
 
 def _unknown(name: str) -> Finding:
+    if guard := near_miss(name):
+        return Finding("error", f"{name} sets nothing: found a name that is no setting's, wanted {guard}; mend it")
     known = [f"{PREFIX}{key.upper()}" for key in Settings.model_fields]
     near = difflib.get_close_matches(name, known, 1)
     return Finding("note", f"{name} sets nothing: no setting is called so" + (f"; near it: {near[0]}" if near else ""))
 
 
-def _meaning(settings: Settings, today: date) -> Iterator[Finding]:
-    in_dollars = False
+def _meaning(settings: Settings) -> Iterator[Finding]:
     try:
         rules_of(settings)
-        if settings.budget:
-            from edgecascade.store.ledger import caps_of
-
-            in_dollars = any(cap.unit == "usd" for cap in caps_of(settings.budget))
+        _caps(settings)
     except ConfigError as error:
         yield Finding("error", str(error))
-    if settings.fitted and not settings.fitted.is_file():
+    yield from _of_kinds(settings)
+    yield from _of_fitted(settings)
+    yield from _of_mode(settings)
+
+
+def _caps(settings: Settings) -> "tuple[Cap, ...]":
+    from edgecascade.store.ledger import caps_of
+
+    return caps_of(settings.budget) if settings.budget else ()
+
+
+def _of_kinds(settings: Settings) -> Iterator[Finding]:
+    default = settings.privacy.default
+    for kind, said in settings.privacy.kinds.items():
+        if PRIVACY.index(said) < PRIVACY.index(default):
+            yield Finding("note", f"privacy.kinds.{kind} = {said!r} has no effect: privacy.default is {default!r}")
+
+
+def _of_fitted(settings: Settings) -> Iterator[Finding]:
+    """Say whether the fitted file that is named can make the promise; one that is found by model is left out."""
+    from edgecascade.store.fitted_files import read_fitted
+
+    if not settings.fitted:
+        return
+    if not settings.fitted.is_file():
         yield Finding("error", f"fitted: found no file at {settings.fitted}, wanted a fitted file; mend the path")
-    if settings.cloud:
-        price = Prices.of(settings.prices, today).price(settings.cloud)
-        yield _price(settings.cloud, price, today, in_dollars=in_dollars)
-    elif settings.mode == "only_in_cloud":
+        return
+    try:
+        ladder = [certificate["epsilon"] for certificate in read_fitted(settings.fitted).certificates]
+    except FittedFileError as error:
+        yield Finding("error", f"fitted: {error}")
+        return
+    if settings.epsilon is not None and settings.epsilon not in ladder:
+        offered = ", ".join(f"{epsilon:g}" for epsilon in ladder) or "none"
         yield Finding(
-            "error", "mode: found only_in_cloud without a cloud, wanted one to ask; set cloud, or another mode"
-        )
-    else:
-        yield Finding("note", "no cloud is set: every question is answered on this device")
-
-
-def _price(cloud: str, price: Price | None, today: date, *, in_dollars: bool) -> Finding:
-    if price is None and in_dollars:
-        return Finding(
             "error",
-            f"budget: found dollars, but no price of {cloud}, wanted one to count with; set input and output of "
-            f'[prices."{cloud}"] in USD per million tokens, or a budget in calls',
+            f"epsilon: found {settings.epsilon:g}, wanted one that {settings.fitted} offers: {offered}; choose one of "
+            "them, or fit again with --epsilon",
         )
-    if price is None:
-        return Finding("note", f"the price of {cloud} is unknown: what it costs will be, too")
-    said = f"{cloud} costs {price.input:g} USD per million tokens in, {price.output:g} out"
-    if price.date is None:
-        return Finding("ok", f"{said}, as you set it")
-    if (days := (today - price.date).days) > STALE_DAYS:
-        return Finding(
-            "note", f"{said}, as of {price.date}, {days} days ago: see whether it still does, and set [prices]"
-        )
-    return Finding("ok", f"{said}, as of {price.date}")
+
+
+def _of_mode(settings: Settings) -> Iterator[Finding]:
+    """Say what keeps the cloud from being asked, and whether anybody is left to answer."""
+    reasons = {
+        "no cloud is set": not settings.cloud,
+        "offline is set": settings.offline,
+        "privacy.default is 'never'": settings.privacy.default == "never",
+    }
+    for why in (why for why, holds in reasons.items() if holds):
+        if settings.mode == "only_in_cloud":
+            yield Finding("error", f"mode: found only_in_cloud, but {why}, wanted a cloud to ask; set another mode")
+        elif settings.mode != "only_on_device":
+            yield Finding("note", f"{why}: every question is answered on this device")

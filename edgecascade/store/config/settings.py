@@ -122,8 +122,14 @@ def field_at(parts: tuple[str, ...], table: type[BaseModel] = Settings) -> Any:
 
 
 def names_at(parts: tuple[str, ...]) -> list[str]:
-    """Return the names of the settings in the table at these keys."""
-    table = field_at(parts) if parts else Settings
+    """Return the names of the settings in the table at these keys; a price and a pattern are tables, too.
+
+    >>> names_at(("privacy", "patterns"))
+    ['name', 'regex']
+    """
+    if parts[:1] == ("prices",):
+        return [*Price.__dataclass_fields__] if len(parts) == 2 else []
+    table = PatternSettings if parts == ("privacy", "patterns") else field_at(parts) if parts else Settings
     return [*table.model_fields] if _is_table(table) else []
 
 

@@ -29,7 +29,7 @@ NOT_SENT = ("offline", "breaker")
 LOST = "lost"
 NANO = 1_000_000_000
 
-_CAP = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?(usd|calls)/(request|hour|day|month)")
+_CAP = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?(usd|calls?)/(request|hour|day|month)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,13 @@ def caps_of(text: str) -> tuple[Cap, ...]:
     caps: dict[tuple[str, str], Cap] = {}
     for part in (part.strip() for part in text.split(",") if part.strip()):
         found = _CAP.fullmatch(part.lower())
-        if not found or (found[2] == "calls" and not float(found[1]).is_integer()):
+        unit: Unit = "usd" if found and found[2] == "usd" else "calls"
+        if not found or (unit == "calls" and not float(found[1]).is_integer()):
             raise ConfigError(
                 f"a budget that cannot be kept: found {part!r}, wanted NUMBERusd/PER or NUMBERcalls/PER, where PER is "
                 f"{', '.join(get_args(Per))}; write it like 1usd/day,100calls/hour"
             )
-        cap = Cap(cast(Per, found[3]), cast(Unit, found[2]), float(found[1]))
+        cap = Cap(cast(Per, found[3]), unit, float(found[1]))
         if caps.setdefault((cap.per, cap.unit), cap) != cap:
             raise ConfigError(
                 f"two budgets for one window: found {caps[cap.per, cap.unit]} and {cap}, wanted one; leave one out"
