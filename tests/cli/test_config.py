@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgecascade.cli.config import config
-from edgecascade.cli.root import Root
+from edgecascade.cli import main
 from edgecascade.store.paths import shipped
 from edgecascade.testing import LoopbackCloud, Reply
 
@@ -50,9 +49,8 @@ def run(home: Path, *arguments: str, said: str = "", **environment: str) -> Resu
     usual |= {f"{name}_{what}": None for name in CLOUDS for what in ("API_KEY", "BASE_URL")}
     usual |= {"HOME": str(home), "EDGECASCADE_HOME": str(home)}
     usual |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-    root = Root("edgecascade", commands=[config])
     with chdir(home / "project"):
-        return CliRunner().invoke(root, ["config", *arguments], input=said, env={**usual, **environment})
+        return CliRunner().invoke(main, ["config", *arguments], input=said, env={**usual, **environment})
 
 
 def written(home: Path, text: str) -> Path:
