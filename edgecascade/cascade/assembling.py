@@ -4,7 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import Notice, open_engine
 from edgecascade.policies import Margin, Policy, policy_of, threshold
 from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
+from edgecascade.records import Question
 from edgecascade.store.config import Config, config_of, rules_of
 from edgecascade.store.config.settings import Settings
 from edgecascade.store.downloads import Progress
@@ -75,7 +76,17 @@ def assembled(
     if settings.mode != "only_in_cloud":
         device = local_tier(settings, folders, gated=cloud is not None, engine=engine, progress=progress, notice=notice)
     tiers = tuple(tier for tier in (device, cloud) if tier is not None)
-    return Assembled(tiers, rule_of(settings), options_of(settings), ledger, device.system if device else None)
+    options = options_of(settings)
+    if settings.policy.name == "margin" and device:
+        options = replace(options, quality=_quality(device))
+    return Assembled(tiers, rule_of(settings), options, ledger, device.system if device else None)
+
+
+def _quality(device: LocalTier | ServedTier) -> float:
+    """Return how often the cloud was right when it was fitted against; 1, the strictest, where that is unknown."""
+    judge = device.judge(Question.of("?", system=device.system))
+    known = judge.fitted.file.cloud_quality if judge else None
+    return 1.0 if known is None else known
 
 
 def _cloud(settings: Settings, notice: Notice) -> RemoteTier | None:

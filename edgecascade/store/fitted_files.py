@@ -130,6 +130,12 @@ class FittedFile(_Strict):
             raise ValueError(f"held_out.task names task {wrong}, wanted one of {len(self.tasks)}, counted from 0")
         return self
 
+    @property
+    def cloud_quality(self) -> float | None:
+        """The mean of the cloud's scores on the certificate's questions, 0 to 1; None where it was not asked."""
+        cloud = self.held_out.cloud
+        return sum(cloud) / len(cloud) if cloud else None
+
     def digest(self) -> str:
         """Return the id that belongs to the content."""
         content = self.model_dump(mode="json", by_alias=True, exclude={"id"})

@@ -325,7 +325,7 @@ def test_a_project_brings_answers_only_nearer_to_the_device(home: Path, user: st
 def test_a_project_makes_numbers_only_stricter(home: Path) -> None:
     """Of risk, of hedged calls, and of further drafts; a risk that nothing is known to compare with is passed over."""
     own = "epsilon = 0.05\n[policy]\nhedge_below = 0.2\nsamples = 2\n"
-    looser = read(home, own, "epsilon = 0.1\n[policy]\nhedge_below = 1.0\nsamples = 64\ngates = false\n")
+    looser = read(home, own, "epsilon = 0.1\n[policy]\nhedge_below = 1.0\nsamples = 8\ngates = false\n")
     stricter = read(home, own, "epsilon = 0.02\n[policy]\nhedge_below = 0.0\nsamples = 1\n")
 
     policy = looser.settings.policy

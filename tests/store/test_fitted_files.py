@@ -84,6 +84,14 @@ def test_a_round_trip_keeps_everything(path: Path) -> None:
     assert onnx_beside(path).read_bytes() == ONNX
 
 
+def test_how_often_the_cloud_was_right() -> None:
+    """The mean of its scores where it was asked; nothing is made up where it was not."""
+    asked = FILE.model_copy(update={"held_out": FILE.held_out.model_copy(update={"cloud": (1.0, 0.5)})})
+    unasked = FILE.model_copy(update={"held_out": FILE.held_out.model_copy(update={"cloud": None})})
+
+    assert (asked.cloud_quality, unasked.cloud_quality) == (0.75, None)
+
+
 def test_the_id_belongs_to_the_content() -> None:
     """Another content has another id, whatever id was written into it."""
     other = FILE.model_copy(update={"epsilon": 0.06})

@@ -53,7 +53,7 @@ class PolicySettings(_Table):
 
     value_usd    what a right answer is worth, for "margin"
     gates        whether to look at a draft before it is written
-    samples      further drafts to compare near the threshold; 0: none
+    samples      further drafts to compare near the threshold, as many as an engine writes side by side; 0: none
     band         how near, in p_correct
     hedge_below  below this p_correct so far the cloud is asked while the device still writes; 0: never
     """
@@ -61,7 +61,7 @@ class PolicySettings(_Table):
     name: Literal["threshold", "margin"] = "threshold"
     value_usd: Positive | None = None
     gates: bool = True
-    samples: int = Field(default=0, ge=0, le=64)
+    samples: int = Field(default=0, ge=0, le=8)
     band: Share = 0.05
     hedge_below: Share = 0.0
 
