@@ -13,6 +13,7 @@
     │   ├── QuestionFileError    a question file that breaks its own rules
     │   ├── AttemptsError        recorded attempts that cannot be fitted
     │   ├── FittedFileError      a fitted file that is damaged, of another schema, or for another model
+    │   ├── ProfileError         a device profile that breaks its own rules, or none or two that fit
     │   └── ConfigError          a setting, key or cloud that cannot be used
     │       └── KeyMissingError  a cloud that answers nobody without a key, and none is there
     ├── DeviceError              this device cannot do it now             (exit 4)
@@ -82,6 +83,10 @@ class AttemptsError(InputError):
 
 class FittedFileError(InputError):
     """A fitted file is damaged, of another schema, or for another model."""
+
+
+class ProfileError(InputError):
+    """A device profile breaks its own rules, or it is not clear which one is meant."""
 
 
 class DeviceError(EdgeCascadeError):

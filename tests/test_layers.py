@@ -11,7 +11,7 @@ import edgecascade
 
 PACKAGE = Path(edgecascade.__file__).parent
 
-VALUES = {"errors", "records", "labelled", "numerics"}
+VALUES = {"errors", "records", "labelled", "numerics", "profile"}
 JUDGEMENT = {
     "signals", "calibrators", "guarantees", "policies", "privacy", "monitor", "grading", "metrics", "prompts",
     "identity", "fingerprint",
@@ -19,7 +19,7 @@ JUDGEMENT = {
 BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
 JOBS = {
     "evidence", "local", "pull", "conversation", "diagnosis", "bench", "fitted", "watch", "judging", "calibrate",
-    "cascade", "explaining",
+    "cascade", "explaining", "page", "profiles", "measure", "simulate",
 }  # fmt: skip
 FACES = {"cli"}
 APART = {"testing", "__init__", "__main__"}
@@ -34,7 +34,7 @@ OWNERS = {
     "onnxruntime": {"heads"},
     "sklearn": {"calibrate"},
     "skl2onnx": {"calibrate"},
-    "matplotlib": {"calibrate"},
+    "matplotlib": {"page", "calibrate"},
     "stamina": {"cloud"},
     "phonenumbers": {"privacy"},
     "stdnum": {"privacy"},

@@ -22,12 +22,26 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Chance:
+    """What the certificate's questions say of a device's answers: the share kept, and p_correct of those, each 0 to 1.
+
+    >>> Chance(kept=0.4, p_correct=0.9).kept
+    0.4
+    """
+
+    kept: float
+    p_correct: float
+
+
+@dataclass(frozen=True, slots=True)
 class TierView:
     """One tier as it stands.
 
     closed   why it may not be asked; None: it may
-    usd      the most that one call costs; None: unknown        seconds  that an answer is expected to take
-    quality  expected share of right answers, 0 to 1
+    usd      the most that one call costs; None: unknown        usual_usd  what one is expected to cost; None: as usd
+    seconds  that an answer is expected to take                 joules     of this device meanwhile
+    quality  expected share of right answers, 0 to 1            chance     of a device that was fitted; None: unknown
+    megabytes  that a call sends and fetches; 0 where the link is not metered
     """
 
     name: str
@@ -36,6 +50,10 @@ class TierView:
     usd: float | None = 0.0
     seconds: float = 0.0
     quality: float = 1.0
+    usual_usd: float | None = None
+    joules: float = 0.0
+    megabytes: float = 0.0
+    chance: Chance | None = None
 
 
 @dataclass(frozen=True, slots=True)

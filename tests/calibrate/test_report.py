@@ -265,7 +265,7 @@ def test_without_matplotlib_the_command_that_helps_is_named() -> None:
     """A missing library is our error, with what to run."""
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
-        "from edgecascade.calibrate.report.drawing import Chart, figure\n"
+        "from edgecascade.page.drawing import Chart, figure\n"
         "from edgecascade.errors import LibraryMissingError\n"
         "try: figure(Chart('a', 'b', 'c', 'd', print))\n"
         "except LibraryMissingError as error: print(error)"

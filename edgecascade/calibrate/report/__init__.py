@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Template
 
 from edgecascade.calibrate.report import charts, tables
-from edgecascade.calibrate.report.drawing import Chart, figure
 from edgecascade.calibrate.report.findings import Findings
-from edgecascade.calibrate.report.markup import Html, count, joined, paragraph, percent, section, text
+from edgecascade.page.drawing import Chart, figure
+from edgecascade.page.markup import Html, count, joined, paragraph, percent, section, text
 from edgecascade.store.fitted_files import FittedFile
 
 PAGE = Path(__file__).with_name("page.html")

@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgecascade.calibrate.report.drawing import (
+from edgecascade.calibrate.report.findings import Column, Findings
+from edgecascade.calibrate.report.words import BASELINES, RISK, TITLES
+from edgecascade.guarantees.binomial import interval
+from edgecascade.metrics import deferral_area, deferral_curve, reliability, risk_coverage
+from edgecascade.page.drawing import (
     AMBER,
     BLUE,
     GREEN,
@@ -20,11 +24,7 @@ from edgecascade.calibrate.report.drawing import (
     Chart,
     Key,
 )
-from edgecascade.calibrate.report.findings import Column, Findings
-from edgecascade.calibrate.report.markup import number, percent
-from edgecascade.calibrate.report.words import BASELINES, RISK, TITLES
-from edgecascade.guarantees.binomial import interval
-from edgecascade.metrics import deferral_area, deferral_curve, reliability, risk_coverage
+from edgecascade.page.markup import number, percent
 
 POINTS = 240
 """Of a curve: more cannot be seen."""

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecascade.calibrate.report.findings import Findings, Task, mean
-from edgecascade.calibrate.report.markup import (
+from edgecascade.calibrate.report.words import BASELINES, GLOSSARY, HEADS, METRICS
+from edgecascade.guarantees.binomial import interval
+from edgecascade.guarantees.certificate import Certificate
+from edgecascade.page.markup import (
     NOTHING,
     Cell,
     Html,
@@ -19,9 +22,6 @@ from edgecascade.calibrate.report.markup import (
     table,
     text,
 )
-from edgecascade.calibrate.report.words import BASELINES, GLOSSARY, HEADS, METRICS
-from edgecascade.guarantees.binomial import interval
-from edgecascade.guarantees.certificate import Certificate
 
 
 def numbers(found: Findings) -> Html:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from edgecascade.calibrate.report.markup import Html, joined, text
 from edgecascade.errors import LibraryMissingError
+from edgecascade.page.markup import Html, joined, text
 
 MISSING = (
     "matplotlib is not installed: found no module matplotlib, wanted it to draw the report's charts; "

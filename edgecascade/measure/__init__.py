@@ -1,0 +1,1 @@
+"""This device, measured: its own profile."""

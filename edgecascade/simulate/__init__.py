@@ -1,0 +1,1 @@
+"""Recorded answers played again under any profile, through the policy that runs live."""
