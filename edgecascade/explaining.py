@@ -51,7 +51,8 @@ class Part:
 def story(row: Row, ladder: Sequence[Rung] = ()) -> list[Part]:
     """Return the story of an answer from top to bottom; ``ladder`` is its fitted file's, where that is here."""
     record = row["record"]
-    parts = [_part("answer", _answer(row)), _part("decided", map(_decision, record["trace"]))]
+    parts = [_part("answer", _answer(row)), _part("weighed by", _weighed(record))]
+    parts.append(_part("decided", map(_decision, record["trace"])))
     for number, attempt in enumerate(record["attempts"], 1):
         parts.append(Part(f"attempt {number}: {attempt['tier']} ({attempt['place']})", tuple(_attempt(attempt))))
     told = (f"{name} {record['signals'][name]:g}" for name in TOLD if name in record["signals"])
@@ -85,6 +86,56 @@ def _answer(row: Row) -> Iterator[str]:
         yield row["promise"]
     if row["feedback"] is not None:
         yield f"feedback: {'right' if row['feedback'] else 'wrong'}"
+
+
+def _weighed(record: Row) -> Iterator[str]:
+    """Yield the profile, the weights, what moved them, and each inequality in numbers."""
+    if record.get("profile"):
+        yield f"profile {record['profile']}"
+    if weights := record.get("weights"):
+        yield f"weights: {', '.join(f'{name} {value:g}' for name, value in weights.items() if value) or 'all 0'}"
+    elif record.get("profile"):
+        yield "no weights: the certificate alone decides"
+    yield from record.get("moved", ())
+    yield from dict.fromkeys(filter(None, (_inequality(step["terms"]) for step in record["trace"])))
+
+
+def _inequality(terms: Row) -> str | None:
+    """Return what was weighed in a decision, in numbers; None where nothing was, or not all is known."""
+    if terms.get("cost_usd") is None or "cost_seconds" not in terms:
+        return None
+    if terms.get("gain") is not None:
+        return _against_the_cloud(terms)
+    return _against_the_try(terms) if terms.get("chance_kept") is not None else None
+
+
+def _against_the_cloud(terms: Row) -> str:
+    worth, cost = terms["gain"] * terms["value_usd"], terms["cost_usd"]
+    gained = f"the cloud's gain of {terms['gain']:.4f} right answers is worth ${worth:.4g}"
+    return f"{gained} {'>' if worth > cost else '<='} ${cost:.4g}, its price with {_parts(terms, 'cost')}"
+
+
+def _against_the_try(terms: Row) -> str:
+    gain, price = _gain_of_keeping(terms), terms["device_usd"]
+    spared = terms["chance_kept"] * gain
+    kept = f"{terms['chance_kept']:.4g} of the device's answers are kept, and each of them spares ${gain:.4g}"
+    sign = ">=" if spared >= price else "<"
+    return f"{kept}: ${spared:.4g} {sign} ${price:.4g}, the price of a try with {_parts(terms, 'device')}"
+
+
+def _gain_of_keeping(terms: Row) -> float:
+    """Return what a kept answer spares, in dollars: gain_of_keeping's, 0 where it would be given up."""
+    quality = (terms["value_usd"] or 0.0) * (terms["p_kept"] - terms["quality"])
+    gained: float = max(quality + terms["cost_usd"], 0.0)
+    return gained
+
+
+def _parts(terms: Row, name: str) -> str:
+    """Return the seconds of a price, and its joules and megabytes where they count."""
+    parts = [f"{terms[f'{name}_seconds']:.2f} s"]
+    parts += [f"{terms[f'{name}_joules']:.1f} J"] if terms["usd_per_joule"] else []
+    parts += [f"{terms[f'{name}_megabytes']:.3f} MB"] if terms["usd_per_megabyte"] else []
+    return " and ".join(parts)
 
 
 def _decision(step: Row) -> str:
@@ -141,7 +192,7 @@ def flips(row: Row, ladder: Sequence[Rung] = ()) -> list[str]:
     """Return what else would have sent the question elsewhere, one sentence each; all else as it was."""
     device = [attempt for attempt in row["record"]["attempts"] if attempt["place"] == "device"]
     gates = device[-1]["gates"] if device else []
-    return [*_looks(row, gates, ladder), *_promise(row, gates), *_margin(row), *_cloud(row)]
+    return [*_looks(row, gates, ladder), *_promise(row, gates), *_margin(row), *_try(row), *_cloud(row)]
 
 
 def _looks(row: Row, gates: Sequence[Row], ladder: Sequence[Rung]) -> Iterator[str]:
@@ -198,14 +249,36 @@ def _promise(row: Row, gates: Sequence[Row]) -> Iterator[str]:
 
 
 def _margin(row: Row) -> Iterator[str]:
-    """Yield the worth of a right answer at which the cloud's gain pays for it: worth_escalating's, solved for it."""
-    weighed = [step for step in row["record"]["trace"] if (step["terms"].get("gain") or 0) > 0]
-    for step in weighed[:1]:
-        at = f"${step['terms']['cost_usd'] / step['terms']['gain']:.6g}"
-        if step["run"]:
-            yield f"a value_usd below {at} would have kept the device's answer"
-        else:
-            yield f"a value_usd above {at} would have asked the cloud"
+    """Yield from where an answer is kept, and the worth of a right one at which the cloud's gain pays for it."""
+    weighed = [step for step in row["record"]["trace"] if step["terms"].get("gain") is not None]
+    for terms, run in ((step["terms"], step["run"]) for step in weighed[:1]):
+        if (wanted := terms.get("kept_from") or 0.0) > terms["threshold"]:
+            yield f"kept from p {wanted:.4f} at these weights; {terms['threshold']:.4f} is the certificate's"
+        if terms["gain"] > 0 and terms["cost_usd"] is not None:
+            at = f"${terms['cost_usd'] / terms['gain']:.6g}"
+            turned = "below {} would have kept the device's answer" if run else "above {} would have asked the cloud"
+            yield f"a value_usd {turned.format(at)}"
+
+
+def _try(row: Row) -> Iterator[str]:
+    """Yield the price of an answer of the device, or the chance, at which it is just worth its try."""
+    weighed = [step for step in row["record"]["trace"] if step["terms"].get("chance_kept") is not None]
+    for terms, code in ((step["terms"], step["code"]) for step in weighed[:1]):
+        if terms["cost_usd"] is None:
+            continue
+        gain, price = _gain_of_keeping(terms), terms["device_usd"]
+        at = f"${terms['chance_kept'] * gain:.6g}"
+        if code != "not_worth":
+            if price:
+                yield f"a device whose answer costs above {at} would not have been tried"
+            continue
+        if not terms["chance_kept"]:
+            wanted = f"at these weights from p {terms['kept_from']:.4f}" if terms["kept_from"] else "of such a question"
+            yield f"a calibration with answers that are kept: {wanted}"
+            continue
+        yield f"a device whose answer costs below {at} would have been tried"
+        if gain and price <= gain:
+            yield f"a chance of {_up(price / gain)} or more that it is kept would have tried the device"
 
 
 OTHERWISE = {

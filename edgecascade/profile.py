@@ -4,6 +4,7 @@ Every figure says where it is from: measured on the very device, a literature pr
 a device, not of this unit), or an estimate (worked out from another figure).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -165,6 +166,31 @@ class Match:
     virtual: bool | None = None
     battery: bool | None = None
     termux: bool | None = None
+
+    def rules(self, machine: "Machine") -> dict[str, bool | None]:
+        """Return how the machine answers each rule that is given; None: it does not say, which does not hold either."""
+        found: dict[str, bool | None] = {}
+        for name in ("system", "arch", "cpu", "board", "gpu"):
+            given = machine.gpus if name == "gpu" else (getattr(machine, name),)
+            texts = [text for text in given if text]
+            if (pattern := getattr(self, name)) is not None:
+                found[name] = any(re.search(pattern, text, re.IGNORECASE) for text in texts) if texts else None
+        for name, size in (("cores", machine.cores), ("memory_gib", machine.memory_bytes / 2**30)):
+            if (span := getattr(self, name)) is not None:
+                found[name] = span[0] <= size <= span[1] if size else None
+        for name in ("virtual", "battery", "termux"):
+            if (asked := getattr(self, name)) is not None:
+                found[name] = None if (says := getattr(machine, name)) is None else says == asked
+        return found
+
+    def fits(self, machine: "Machine") -> int | None:
+        """Return how many rules hold; None where one does not.
+
+        >>> Match(system="linux", cores=(2, 4)).fits(Machine(system="linux", arch="x86_64", cores=4))
+        2
+        """
+        answers = self.rules(machine).values()
+        return len(answers) if all(answers) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -452,8 +452,8 @@ class Attempt:
 
 
 Code = Literal[
-    "mode", "kept", "not_kept", "no_promise", "gate", "hedged", "margin", "tools", "no_cloud", "no_device", "blocked",
-    "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "cancelled",
+    "mode", "kept", "not_kept", "no_promise", "gate", "hedged", "margin", "not_worth", "tools", "no_cloud", "no_device",
+    "blocked", "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "cancelled",
 ]  # fmt: skip
 
 
@@ -484,6 +484,7 @@ class Answer:
     blocked   a cloud would have been asked, and privacy forbade it
     queued    it is kept to be asked of the cloud later
     usd       what it cost; None where a price is unknown
+    joules    what it took of this device's energy; None where its power is unknown
     trace     the decisions that led to it       attempts  what each tier made of the question
     """
 
@@ -506,6 +507,7 @@ class Answer:
     blocked: bool = False
     queued: bool = False
     usd: float | None = 0.0
+    joules: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     trace: tuple[Decision, ...] = ()
     attempts: tuple[Attempt, ...] = ()
@@ -579,6 +581,8 @@ class Answer:
         """Return why the answer is the cloud's."""
         if self.queued:
             return f"queued, asked again later: {self.reason}"
+        if self.code == "not_worth":
+            return f"at once: {self.reason}"
         return self.reason if self.code in ("mode", "cancelled", "deadline") else f"escalated: {self.reason}"
 
     def _not_asked(self, *, hint: bool) -> str | None:

@@ -29,11 +29,16 @@ def model_path() -> Path:
 
 @pytest.fixture(scope="session")
 def engine(model_path: Path) -> Iterator["Engine"]:
-    """An engine on the default model, opened as the product opens it: probed first."""
+    """An engine on the default model, opened as the product opens it: probed first.
+
+    It is told its threads: shared with whatever else decodes, they could change the numbers of a long answer.
+    """
+    from edgecascade import sensors
     from edgecascade.llama.settings import EngineSettings
     from edgecascade.local import open_engine
 
-    with open_engine(model_path, EngineSettings(context=2048), folders=Folders.of(os.environ)) as opened:
+    settings = EngineSettings(context=2048, threads=sensors.free_threads())
+    with open_engine(model_path, settings, folders=Folders.of(os.environ)) as opened:
         yield opened
 
 

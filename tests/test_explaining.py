@@ -16,8 +16,8 @@ from edgecascade.cascade.setup import Options
 from edgecascade.errors import CloudError
 from edgecascade.explaining import Rung, flips, story
 from edgecascade.heads import Inputs, LinearHead
-from edgecascade.policies import Margin, policy_of, threshold
 from edgecascade.privacy import Rules
+from edgecascade.profile import Weights
 from edgecascade.records import Limits, Mode, Question
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.store.prices import Price
@@ -42,11 +42,10 @@ def row_of(
     """Return what the ledger knows of one answer by a device that is so sure of it, with a cloud behind it."""
     device = ScriptedTier(ScriptedReply("It is Lyon.", p_correct=p, threshold=kept_from), name="small", gates=gates)
     cloud = cloud or ScriptedTier("Paris.", name="large", place="cloud", price=PRICE)
-    margin = Margin(value_usd) if value_usd else None
+    weights = Weights(value_usd=value_usd) if value_usd else None
     content = bool(options and options.content)
     ledger = Ledger(folder / f"{next(NUMBERS)}.db", clock=lambda: 1.8e9, content=content)
-    policy = policy_of(lambda situation: threshold(situation, margin))
-    with Cascade([device, cloud], policy=policy, options=options, ledger=ledger, now=lambda: 1.8e9) as cascade:
+    with Cascade([device, cloud], weights=weights, options=options, ledger=ledger, now=lambda: 1.8e9) as cascade:
         return ledger.answer(cascade.ask(question).id)
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(edgecascade.__file__).parent
 VALUES = {"errors", "records", "labelled", "numerics", "profile"}
 JUDGEMENT = {
     "signals", "calibrators", "guarantees", "policies", "privacy", "monitor", "grading", "metrics", "prompts",
-    "identity", "fingerprint",
+    "identity", "fingerprint", "footprint",
 }  # fmt: skip
 BORDERS = {"llama", "cloud", "store", "heads", "sensors"}
 JOBS = {
@@ -34,7 +34,7 @@ OWNERS = {
     "onnxruntime": {"heads"},
     "sklearn": {"calibrate"},
     "skl2onnx": {"calibrate"},
-    "matplotlib": {"page", "calibrate"},
+    "matplotlib": {"page"},
     "stamina": {"cloud"},
     "phonenumbers": {"privacy"},
     "stdnum": {"privacy"},

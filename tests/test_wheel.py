@@ -23,16 +23,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_what_it_ships_and_no_more(wheel: Path) -> None:
-    """Manifests, calibration files and the typing marker are inside; tests, benches and weights are not."""
+    """Manifests, profiles, calibration files and the typing marker are inside; tests, benches and weights are not."""
     names = zipfile.ZipFile(wheel).namelist()
 
-    assert {f"edgecascade/shipped/models/{path.name}" for path in (ROOT / "models").glob("*.toml")} <= set(names)
+    for kind in ("models", "devices"):
+        tables = {f"edgecascade/shipped/{kind}/{path.name}" for path in (ROOT / kind).glob("*.toml")}
+        assert tables and tables <= set(names)
     for kind in ("recipes", "questions", "fitted"):
         shipped = {
             f"edgecascade/shipped/calibration/{kind}/{path.name}" for path in (ROOT / "calibration" / kind).iterdir()
         }
         assert shipped and shipped <= set(names)
-    assert "edgecascade/calibrate/report/page.html" in names
+    assert "edgecascade/page/page.html" in names
     assert "edgecascade/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/")) or name.endswith(".gguf")]
 

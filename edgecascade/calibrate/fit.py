@@ -12,6 +12,7 @@ Exchangeability is all that the promise needs: questions to come must be drawn l
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from edgecascade.calibrate.choosing import Choice, Say, choose_calibrator, choos
 from edgecascade.calibrate.table import Promise, Table, table_of
 from edgecascade.calibrate.training import onnx_of
 from edgecascade.calibrators import Calibrator
-from edgecascade.errors import AttemptsError
+from edgecascade.errors import AttemptsError, ProfileError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.guarantees.ladder import EPSILONS, certify_ladder
 from edgecascade.guarantees.needed import must_escalate
@@ -44,6 +45,8 @@ from edgecascade.metrics import (
     smooth_ece,
 )
 from edgecascade.monitor.psi import Reference
+from edgecascade.policies import TierView
+from edgecascade.profile import Profile, Weights
 from edgecascade.store.attempts import Attempts
 from edgecascade.store.fitted_files import FittedFile, GatePart, HeadPart, HeldOut
 
@@ -67,6 +70,42 @@ class Fit:
     onnx: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The device that a fit is for, and what a user gives; a file that was fitted for another one is right as well.
+
+    parameters, bytes  the model's size          cloud_usd, cloud_seconds  an answer of the cloud
+    """
+
+    profile: Profile
+    weights: Weights
+    parameters: float
+    bytes: float
+    cloud_usd: float
+    cloud_seconds: float
+
+    def costs(self, table: Table) -> gating.Costs:
+        """Return what answers cost there; ProfileError for a profile that says nothing of speed."""
+        speed, power = self.profile.speed_of(self.parameters, self.bytes), self.profile.power
+        if speed is None:
+            raise ProfileError(
+                f"the profile {self.profile.name} says nothing of speed: found no row of speeds, wanted one; run "
+                "`edgecascade measure` on that device"
+            )
+        known = table.cloud[~np.isnan(table.cloud)]
+        cloud = TierView(
+            "cloud", "cloud", usd=self.cloud_usd, seconds=self.cloud_seconds,
+            quality=float(known.mean()) if len(known) else 1.0,
+            joules=power.idle.value * self.cloud_seconds if power.idle else 0.0,
+        )  # fmt: skip
+        return gating.Costs(speed, power.decode.value if power.decode else 0.0, self.weights, cloud)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the fitted file notes of it."""
+        given = {name: value for name, value in asdict(self.weights).items() if value}
+        return {"profile": self.profile.name, "cloud_usd": self.cloud_usd, "cloud_seconds": self.cloud_seconds, **given}
+
+
 def fit(
     attempts: Attempts,
     *,
@@ -76,10 +115,12 @@ def fit(
     today: str,
     seed: int = 0,
     say: Say = lambda line: None,
+    target: Target | None = None,
 ) -> Fit:
     """Return what attempts allow to promise; an infeasible promise is a result, not an error.
 
     promise  regret, selective or agreement      epsilon, delta  the risk allowed, and how often the fit may miss it
+    target   the device whose costs choose the gates; None: they are chosen by what they would stop
 
     Runs on one thread: the matrices are small, and threads that wait for a busy core make it slower, not faster. Raises
     AttemptsError for attempts that cannot be fitted.
@@ -88,10 +129,19 @@ def fit(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        return _fit(attempts, promise, epsilon, delta, today, seed, say)
+        return _fit(attempts, promise, epsilon, delta, today, seed, say, target)
 
 
-def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, today: str, seed: int, say: Say) -> Fit:
+def _fit(
+    attempts: Attempts,
+    promise: Promise,
+    epsilon: float,
+    delta: float,
+    today: str,
+    seed: int,
+    say: Say,
+    target: Target | None,
+) -> Fit:
     table = table_of(attempts, promise)
     fitting, certifying = split(table, seed)
     _check_both_kinds(fitting)
@@ -104,7 +154,8 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
     complete = np.where(ended(certifying), p, -np.inf)
     say("gates")
     guess = calibrator(choice.logits)
-    gates = gating.fit_gates(fitting, guess >= likely_threshold(guess, fitting.loss, promise, epsilon))
+    likely = guess >= likely_threshold(guess, fitting.loss, promise, epsilon)
+    gates = gating.fit_gates(fitting, likely, p=guess, costs=target.costs(fitting) if target else None)
     say("certificates")
     ladder = tuple(sorted({*EPSILONS, epsilon}))
     certificates = certify_ladder(complete, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
@@ -147,6 +198,7 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
             "questions": header.questions,
             "conversations": header.conversations,
             "mean_tokens": float(np.mean([len(row.draft.tokens) for row in certifying.attempts])),
+            "mean_prompt_tokens": float(np.mean([row.draft.usage.prompt_tokens for row in certifying.attempts])),
             "collected": header.created,
             "attempts": len(table),
             "fitted_on": len(fitting),
@@ -155,8 +207,9 @@ def _fit(attempts: Attempts, promise: Promise, epsilon: float, delta: float, tod
             "metrics": dict(Counter(row.metric for row in table.attempts)),
             "seed": seed,
             "versions": {name: version(name) for name in ("edgecascade", "numpy", "scikit-learn", "skl2onnx")},
+            **({"target": target.as_json()} if target else {}),
         },
-        held_out=held_out(p, certifying),
+        held_out=held_out(p, certifying, gates),
     )
     return Fit(file.model_copy(update={"id": file.digest()}), onnx)
 
@@ -288,8 +341,8 @@ def baseline(table: Table, name: str) -> Vector:
     return sign * np.array([row.signals[name] for row in table.attempts])
 
 
-def held_out(p: Vector, table: Table) -> HeldOut:
-    """Return the certificate's own questions as columns, rounded."""
+def held_out(p: Vector, table: Table, gates: Sequence[gating.Gate] = ()) -> HeldOut:
+    """Return the certificate's own questions as columns; what nothing is compared with is rounded."""
 
     def column(values: NDArray[np.float64], digits: int = 4) -> tuple[float, ...]:
         return tuple(round(float(value), digits) for value in values)
@@ -303,6 +356,12 @@ def held_out(p: Vector, table: Table) -> HeldOut:
         loss=column(table.loss),
         seconds=column(np.array([row.draft.timings.total_s for row in table.attempts])),
         baselines={name: column(baseline(table, name)) for name in BASELINES},
+        exact=tuple(p.tolist()),
+        prompt_tokens=tuple(row.draft.usage.prompt_tokens for row in table.attempts),
+        tokens=tuple(len(row.draft.tokens) for row in table.attempts),
+        ended=tuple(ended(table).tolist()),
+        turned=tuple(row.draft.second_look is not None for row in table.attempts),
+        looks=tuple(gate.looks(table) for gate in gates),
     )
 
 

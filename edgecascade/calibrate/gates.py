@@ -5,10 +5,13 @@
     G2  at the end: the certified threshold itself (``guarantees``)
 
 Each is a logistic regression on the running signals, fitted on the same rows as the head. It fires below the logit that
-stops at most ``FALSE_ALARMS`` of the answers which the complete estimate would keep there. What a gate stops is not
-kept, so it can only lower the regret; the selective risk behind the gates is certified by itself.
+stops at most ``FALSE_ALARMS`` of the answers which the complete estimate would keep there; or, for a device whose
+``Costs`` are known, where that pays most: the time and energy saved, less what the answers are worth that would have
+been kept. What a gate stops is not kept, so it can only lower the regret; the selective risk behind the gates is
+certified by itself.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +21,10 @@ from edgecascade.calibrate.choosing import folds
 from edgecascade.calibrate.table import Table
 from edgecascade.calibrate.training import logistic_head
 from edgecascade.guarantees.binomial import interval
-from edgecascade.heads import Inputs, LinearHead, Matrix
+from edgecascade.heads import Inputs, LinearHead, Matrix, Vector
+from edgecascade.policies import TierView, price
+from edgecascade.policies.weighing import gain_of_keeping
+from edgecascade.profile import Speed, Weights
 from edgecascade.records import HiddenStates
 from edgecascade.signals import PREFILL, RUNNING, running_signals
 from edgecascade.store.attempts import Attempt
@@ -41,11 +47,17 @@ class Gate:
 
     def stops(self, table: Table) -> NDArray[np.bool_]:
         """Return which answers it stops, shape (n,); answers that end before are left alone."""
+        return np.array([logit is not None and logit < self.stop_below for logit in self.looks(table)], bool)
+
+    def looks(self, table: Table) -> tuple[float | None, ...]:
+        """Return the logit that it sees of each answer; None of one that ends before."""
         rows = reach(table, self.at)
-        stopped = np.zeros(len(table), bool)
+        found: list[float | None] = [None] * len(table)
         if len(rows):
-            stopped[rows] = self.head(_matrix(table.take(rows), self.at, self.head.inputs)) < self.stop_below
-        return stopped
+            logits = self.head(_matrix(table.take(rows), self.at, self.head.inputs)).tolist()
+            for row, logit in zip(rows, logits, strict=True):
+                found[row] = logit
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +74,43 @@ class Measured:
     false_alarms: tuple[float, float, float]
 
 
-def fit_gates(table: Table, kept: NDArray[np.bool_]) -> tuple[Gate, ...]:
-    """Return the gates worth having; ``kept`` says which answers the complete estimate would keep, shape (n,)."""
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What answers cost on a device: its speed and its power while it writes, what a user gives, and the cloud."""
+
+    speed: Speed
+    watts: float
+    weights: Weights
+    cloud: TierView
+
+    @property
+    def second(self) -> float:
+        """The price of a second of writing."""
+        return price(self.weights, seconds=1.0, joules=self.watts)
+
+    def saved(self, attempt: Attempt, at: int) -> float:
+        """Return what it saves to stop an answer at a checkpoint: one token more was written by then."""
+        depth, tokens = attempt.draft.usage.prompt_tokens, len(attempt.draft.tokens)
+        left = self.speed.writing(tokens - 1, depth) - self.speed.writing(at, depth)
+        return self.second * max(left, 0.0)
+
+    def lost(self, p_correct: float) -> float:
+        """Return what an answer is worth that would be kept; 0 where the cloud would be asked all the same."""
+        return max(gain_of_keeping(self.weights, p_correct, self.cloud) or 0.0, 0.0)
+
+
+def fit_gates(
+    table: Table, kept: NDArray[np.bool_], *, p: Vector | None = None, costs: Costs | None = None
+) -> tuple[Gate, ...]:
+    """Return the gates worth having.
+
+    kept   which answers the complete estimate would keep, shape (n,)
+    p      that estimate, with ``costs``: stop where it pays most; without a price of time or energy, as without them
+    """
     if not table.has_traces or not kept.any():
         return ()
+    paying = costs if costs and costs.second > 0 else None
+    alive = np.ones(len(table), bool)
     gates: list[Gate] = []
     for at in CHECKPOINTS:
         rows = reach(table, at)
@@ -77,10 +122,32 @@ def fit_gates(table: Table, kept: NDArray[np.bool_]) -> tuple[Gate, ...]:
         logits = np.empty(len(part))  # of rows that the head did not see: fitted rows look better than new ones
         for rest, held in folds(part):
             logits[held] = logistic_head(matrix[rest], part.y[rest], inputs)(matrix[held])
-        stop_below = float(np.quantile(logits[kept[rows]], FALSE_ALARMS))
+        if paying is None or p is None:
+            stop_below = float(np.quantile(logits[kept[rows]], FALSE_ALARMS))
+        else:
+            worth = np.array([paying.saved(row, at) for row in part.attempts])
+            worth -= np.where(kept[rows], [paying.lost(each) for each in p[rows]], 0.0)
+            stop_below = level(logits, np.where(alive[rows], worth, 0.0))
         if ((logits < stop_below) & ~kept[rows]).sum() >= WORTHWHILE * len(table):
             gates.append(Gate(at, logistic_head(matrix, part.y, inputs), stop_below))
+            alive[rows] &= logits >= stop_below
     return tuple(gates)
+
+
+def level(logits: Vector, worth: Vector) -> float:
+    """Return the logit below which stopping is worth most in all; -inf where it is not worth anything.
+
+    worth  what it gains to stop each answer, shape (n,)
+
+    >>> level(np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, -0.5, 2.0, -9.0]))
+    3.0
+    """
+    limits, place = np.unique(logits, return_inverse=True)
+    gained = np.cumsum(np.bincount(place, worth))  # by stopping all up to each limit
+    most = int(np.argmax(gained))
+    if gained[most] <= 0:
+        return -math.inf
+    return float(limits[most + 1] if most + 1 < len(limits) else np.nextafter(limits[most], math.inf))
 
 
 def measured(

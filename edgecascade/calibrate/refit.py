@@ -60,7 +60,7 @@ def refit(fitted: Fitted, attempts: Attempts, *, today: str, seed: int = 0) -> F
             "longest": max(len(row.draft.tokens) for row in certifying.attempts),
             "fitted_on": tuple(sorted({*old.fitted_on, *(id_digest(row.id) for row in shifting.attempts)})),
             "metrics": metrics_of(p, certifying),
-            "provenance": old.provenance
+            "provenance": {name: value for name, value in old.provenance.items() if name != "target"}  # it has no gates
             | {"refitted_from": old.id, "refitted_on": len(shifting), "certified_on": len(certifying)},
             "held_out": held_out(p, certifying),
         }

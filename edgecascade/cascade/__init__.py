@@ -7,5 +7,6 @@ calling     one call to a cloud: cleared, and booked          booking     what c
 hedging     a tier that answers in the background             screen      what the user sees meanwhile
 recording   an answer as the ledger keeps it                  background  what nobody waits for
 afterwards  audits and shadows                                waiting     questions that wait for a cloud
+costing     what each tier is expected to take        ceilings    of time and money, as prices
 tiers       the model in this process, and a cloud            served      a server as the device's model
 """

@@ -10,14 +10,17 @@ import math
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from edgecascade.cascade.calling import AnyTier, CloudTier, is_cloud
+from edgecascade.cascade.costing import expected, joules_of
 from edgecascade.cascade.gating import Usual
 from edgecascade.cascade.hedging import Hedge
 from edgecascade.cascade.running import DeviceTier, Tokens, on_device
 from edgecascade.cascade.screen import Screen
 from edgecascade.cascade.setup import Setup
+from edgecascade.cascade.tiers import is_far
 from edgecascade.errors import (
     ContextLengthError,
     EdgeCascadeError,
@@ -27,8 +30,10 @@ from edgecascade.errors import (
     NoSpaceError,
 )  # fmt: skip
 from edgecascade.evidence import UNKNOWN
-from edgecascade.policies import Closed, Situation, TierView, within_limits
+from edgecascade.policies import Closed, Situation, TierView, moved, within_limits
+from edgecascade.policies.weighing import hedge_below
 from edgecascade.privacy import clear
+from edgecascade.profile import Weights
 from edgecascade.records import (
     Answer,
     Attempt,
@@ -44,7 +49,6 @@ from edgecascade.records import (
 )  # fmt: skip
 from edgecascade.signals import signals
 from edgecascade.store.ledger.rows import Purpose
-from edgecascade.store.prices import upper_bound
 
 WORTH_QUEUEING = frozenset[Code](("offline", "breaker", "budget", "cloud_failed", "broken_off", "deadline"))
 AT_FAULT: Mapping[str, type[EdgeCascadeError]] = {"context": ContextLengthError, "input": InputError}
@@ -92,11 +96,19 @@ class Asking:
         self.setup, self.question, self.id, self.purpose = setup, question, id, purpose
         self.options = setup.options
         self.mode = question.mode or setup.options.mode
+        self._conditions = setup.sense()
+        self.weights: Weights | None = None
+        self.moved: tuple[str, ...] = ()
+        if setup.weights:
+            hot = setup.profile.limits.celsius if setup.profile else None
+            self.weights, self.moved = moved(setup.weights, self._conditions, celsius=hot)
+        self._expected = expected(setup, question, self.weights, self._conditions)
         self.attempts: list[Attempt] = []
         self.trace: list[Decision] = []
         self._until = time.monotonic() + self._seconds_allowed()
         self.cancel = _Stop(cancel, self._until)
         self.cleared = clear(question, self.options.rules) if setup.clouds else None
+        self._begun = 0.0
         self._screen = Screen()
         self._hedges: dict[str, Hedge] = {}
         self._passed = False
@@ -123,7 +135,8 @@ class Asking:
     def situation(self) -> Situation:
         """Return what the policy sees now."""
         views = tuple(self._view(tier) for tier in self.setup.tiers)
-        return within_limits(Situation(self.question, self.mode, views, tuple(self.attempts), self.options.on_break))
+        attempts, on_break = tuple(self.attempts), self.options.on_break
+        return within_limits(Situation(self.question, self.mode, views, attempts, on_break, self.weights, self.moved))
 
     def askable(self) -> CloudTier | None:
         """Return the cloud that may be asked about this question: none where mode, privacy or budget forbid it."""
@@ -152,12 +165,8 @@ class Asking:
         return Decision(None, number, "deadline", f"no time left of {self._seconds_allowed():g} s")
 
     def _view(self, tier: AnyTier) -> TierView:
-        seconds = self.setup.paces[tier.name].seconds or 0.0
-        if not is_cloud(tier):
-            return TierView(tier.name, "device", seconds=seconds)
-        size = sum(len(message.content.encode()) for message in self.question.messages)
-        most = upper_bound(tier.price, size, self.question.sampling.max_tokens)
-        return TierView(tier.name, "cloud", self._closed(tier, most), most, seconds, self.options.quality)
+        view = self._expected[tier.name]
+        return replace(view, closed=self._closed(tier, view.usd)) if is_cloud(tier) else view
 
     def _closed(self, tier: CloudTier, most: float | None) -> Closed | None:
         if self.mode == "only_on_device":
@@ -166,6 +175,8 @@ class Asking:
             return None  # it was asked already, and what that costs stands in the budget
         if self.options.offline:
             return Closed("offline", "this device is set to be offline")
+        if self._conditions.network is False and is_far(tier):
+            return Closed("offline", "no network: this device has no connection now")
         if self.cleared and self.cleared.blocked:
             return Closed("blocked", self.cleared.blocked)
         if self.question.sampling.grammar is not None:
@@ -216,24 +227,38 @@ class Asking:
 
     def _on_device(self, tier: DeviceTier, *, stopping: bool) -> Tokens:
         pace = self.setup.paces[tier.name]
-        if stopping and self.options.hedge_below >= 1:
+        self._begun = time.monotonic()
+        if stopping and ((band := self._hedge_below(tier)) >= 1 or self._first_chance(tier) < band):
             self._hedge()
         return on_device(
             tier,
             self.question,
             stopping=stopping and self.options.gates and not self.whole,
-            usual=Usual(pace.tokens, self.options.watts),
+            usual=Usual(pace.tokens, self.setup.watts),
             cancel=self.cancel,
-            look=partial(self._look, may_hedge=stopping),
+            look=partial(self._look, tier=tier, may_hedge=stopping),
             doubt=self.options.doubt,
             hidden=self.whole,
         )
 
-    def _look(self, outcome: GateOutcome | None, *, may_hedge: bool) -> Failure | None:
+    def _hedge_below(self, tier: DeviceTier) -> float:
+        """Return the chance below which the cloud is called already, as it was given, or as the weights make it."""
+        if self.options.hedge_below is not None or self.weights is None:
+            return self.options.hedge_below or 0.0
+        cloud = self.situation().open("cloud")
+        left = self._expected[tier.name].seconds - (time.monotonic() - self._begun)
+        return hedge_below(self.weights, max(left, 0.0), cloud) if cloud else 0.0
+
+    def _first_chance(self, tier: DeviceTier) -> float:
+        """Return the chance that a draft is kept before it is begun; 1 where it is unknown, or a band was given."""
+        chance = self._expected[tier.name].chance
+        return 1.0 if chance is None or self.options.hedge_below is not None else chance.kept
+
+    def _look(self, outcome: GateOutcome | None, *, tier: DeviceTier, may_hedge: bool) -> Failure | None:
         """Take note of a gate; begin the cloud's call in a chosen band; end the draft when the cloud was faster."""
         if outcome and outcome.passed:
             self._passed = self.options.show == "gate"
-            if may_hedge and 1 / (1 + math.exp(-outcome.value)) < self.options.hedge_below:
+            if may_hedge and 1 / (1 + math.exp(-outcome.value)) < self._hedge_below(tier):
                 self._hedge()
         faster = next((name for name, hedge in self._hedges.items() if hedge.whole), None)
         return Failure("hedged", f"{faster} was asked at the same time, and was faster") if faster else None
@@ -309,6 +334,7 @@ class Asking:
             blocked=decision.code == "blocked",
             queued=queued,
             usd=_total(attempt.usd for attempt in self.attempts),
+            joules=joules_of(self.setup, self.attempts),
             tool_calls=draft.tool_calls,
             trace=tuple(self.trace),
             attempts=tuple(self.attempts),

@@ -3,29 +3,35 @@
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from edgecascade import sensors
 from edgecascade.cascade.booking import LEASE_SECONDS
-from edgecascade.cascade.calling import AnyTier
+from edgecascade.cascade.calling import AnyTier, Desk
+from edgecascade.cascade.ceilings import as_prices
+from edgecascade.cascade.costing import gates_worth_it
 from edgecascade.cascade.running import Doubt
 from edgecascade.cascade.served import ServedTier
-from edgecascade.cascade.setup import Options
+from edgecascade.cascade.setup import Options, Pace, Setup
 from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient, CloudPool, Timeouts
 from edgecascade.cloud.specs import PROVIDERS, CloudSpec, cloud_spec
 from edgecascade.errors import ConfigError, KeyMissingError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import Notice, open_engine
-from edgecascade.policies import Margin, Policy, policy_of, threshold
+from edgecascade.policies import policy_of
+from edgecascade.profile import Conditions, Profile, Weights
+from edgecascade.profiles import profile_here
 from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
 from edgecascade.records import Question
 from edgecascade.store.config import Config, config_of, rules_of
-from edgecascade.store.config.settings import Settings
+from edgecascade.store.config.settings import PolicySettings, Settings
 from edgecascade.store.downloads import Progress
+from edgecascade.store.gguf import read_gguf
 from edgecascade.store.keys import kept_key
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.store.paths import Folders
@@ -38,10 +44,12 @@ class Assembled:
     """The parts of a cascade, as ``Cascade(**parts)`` takes them."""
 
     tiers: tuple[AnyTier, ...]
-    policy: Policy
     options: Options
     ledger: Ledger
     system: str | None
+    weights: Weights | None
+    profile: Profile | None
+    sense: Callable[[], Conditions]
 
     def parts(self) -> dict[str, Any]:
         """Return them by name."""
@@ -65,6 +73,8 @@ def assembled(
     Raises ConfigError for settings that cannot be meant, and whatever fetching and opening a model raises.
     """
     folders = Folders.of(os.environ)
+    profile = profile_here(folders, chosen=settings.profile, machine=sensors.machine())
+    weights, options = weights_of(settings.policy, profile), options_of(settings)
     ledger = Ledger(folders.state / "ledger.db", clock=time.time, content=settings.content)
     cloud = _cloud(settings, notice) if settings.cloud else None
     if cloud is None and settings.mode == "only_in_cloud":
@@ -74,17 +84,37 @@ def assembled(
         )
     device = None
     if settings.mode != "only_in_cloud":
-        device = local_tier(settings, folders, gated=cloud is not None, engine=engine, progress=progress, notice=notice)
-    tiers = tuple(tier for tier in (device, cloud) if tier is not None)
-    options = options_of(settings)
-    if settings.policy.name == "margin" and device:
+        device = local_tier(
+            settings, folders, profile, gated=cloud is not None, engine=engine, progress=progress, notice=notice
+        )
+    if weights and weights.value_usd and device:
         options = replace(options, quality=_quality(device))
-    return Assembled(tiers, rule_of(settings), options, ledger, device.system if device else None)
+    if weights and isinstance(device, LocalTier) and cloud:
+        paces = {tier.name: Pace.of(tier.name, ledger) for tier in (device, cloud)}
+        setup = Setup((device, cloud), policy_of(), options, Desk(), paces, weights, profile)
+        judge = device.judge(_begun_with(device.system))
+        weights = as_prices(setup, judge, parameters=device.parameters, bytes=device.bytes, notice=notice)
+        if not gates_worth_it(replace(setup, weights=weights), _begun_with(device.system)):
+            device = device.without_gates()
+    tiers = tuple(tier for tier in (device, cloud) if tier is not None)
+    return Assembled(tiers, options, ledger, device.system if device else None, weights, profile, sensors.Sense())
+
+
+def weights_of(policy: PolicySettings, profile: Profile | None) -> Weights | None:
+    """Return the weights that are set, the profile's where nothing is set; None where neither has any."""
+    own = {name: value for name in Weights.__slots__ if (value := getattr(policy, name)) is not None}
+    given = profile.weights if profile else None
+    return replace(given or Weights(), **own) if own else given
+
+
+def _begun_with(system: str | None) -> Question:
+    """Return a question that begins as those that a file was fitted on."""
+    return Question.of("?", system=system)
 
 
 def _quality(device: LocalTier | ServedTier) -> float:
     """Return how often the cloud was right when it was fitted against; 1, the strictest, where that is unknown."""
-    judge = device.judge(Question.of("?", system=device.system))
+    judge = device.judge(_begun_with(device.system))
     known = judge.fitted.file.cloud_quality if judge else None
     return 1.0 if known is None else known
 
@@ -121,6 +151,7 @@ def price_of(settings: Settings, spec: CloudSpec) -> Price | None:
 def local_tier(
     settings: Settings,
     folders: Folders,
+    profile: Profile | None,
     *,
     gated: bool,
     engine: EngineSettings | None,
@@ -133,7 +164,10 @@ def local_tier(
         spec = cloud_spec(model, os.environ, kept_key)
         return ServedTier(spec, folders, fitted=settings.fitted, epsilon=settings.epsilon)
     file = pull(model, folders=folders, environment=os.environ, home=Path.home(), progress=progress)
-    opened = open_engine(file.path, engine, folders=folders, notice=notice)
+    header, opened = (
+        read_gguf(file.path),
+        open_engine(file.path, engine, folders=folders, notice=notice, profile=profile),
+    )
     return LocalTier(
         opened,
         name=file.name,
@@ -143,15 +177,9 @@ def local_tier(
         fitted=settings.fitted,
         epsilon=settings.epsilon,
         gated=gated and settings.policy.gates,
+        parameters=header.parameters,
+        bytes=header.bytes,
     )
-
-
-def rule_of(settings: Settings) -> Policy:
-    """Return the policy that the settings name."""
-    if settings.policy.name == "margin" and settings.policy.value_usd:
-        margin = Margin(settings.policy.value_usd)
-        return policy_of(lambda situation: threshold(situation, margin))
-    return policy_of()
 
 
 def options_of(settings: Settings) -> Options:

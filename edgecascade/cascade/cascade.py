@@ -26,6 +26,7 @@ from edgecascade.cascade.waiting import LateAnswer, OnLate, Queue, json_of_asked
 from edgecascade.errors import ClosedError, ConfigError, InputError, LedgerError, NoSpaceError, QuestionError
 from edgecascade.policies import Policy, policy_of
 from edgecascade.privacy import Rules
+from edgecascade.profile import Conditions, Profile, Weights
 from edgecascade.records import Answer, Done, Event, Message, Question, ToolCall
 from edgecascade.store.ledger import Ledger
 
@@ -54,6 +55,9 @@ class Cascade:
         options: Options | None = None,
         ledger: Ledger | None = None,
         system: str | None = None,
+        weights: Weights | None = None,
+        profile: Profile | None = None,
+        sense: Callable[[], Conditions] = Conditions,
         compare: Compare = same_answer,
         on_late: OnLate | None = None,
         draw: Callable[[], float] = random.random,
@@ -63,6 +67,9 @@ class Cascade:
 
         policy   any function from a ``Situation`` to a ``Decision``; the threshold policy in the mode asked for
         system   the system message of questions that bring none
+        weights  what time, energy and a right answer are worth; None: the certificate alone decides
+        profile  of this device: what its answers are expected to take
+        sense    says how the device stands, and is asked once a question
         compare  how far two answers say the same, for audits
         on_late  is called with each answer to a question that had to wait; with it, the queue is worked on from now on
         draw     gives a number from 0 to 1: which answers are audited or shadowed
@@ -81,7 +88,10 @@ class Cascade:
             policy or policy_of(),
             options,
             desk,
-            {name: Pace(ledger.usual_tokens(name) if ledger else None) for name in names},
+            {name: Pace.of(name, ledger) for name in names},
+            weights,
+            profile,
+            sense,
         )
         self.system, self.ledger = system, ledger
         self._compare, self._draw, self._now = compare, draw, now

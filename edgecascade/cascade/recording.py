@@ -53,13 +53,13 @@ def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> 
         completion_tokens=answer.usage.completion_tokens,
         seconds=seconds,
         usd=answer.usd,
-        joules=None if options.watts is None else options.watts * sum(attempt.seconds for attempt in device),
+        joules=answer.joules,
         usd_saved=_usd_saved(asking, answer),
         tokens_saved=0.0 if again else math.fsum(gate.tokens_saved for gate in gates),
         seconds_saved=0.0 if again else math.fsum(gate.seconds_saved for gate in gates),
         question_sha256=sha256_of(question),
         kinds=asking.cleared.kinds if asking.cleared else (),
-        record=json.dumps(record_of(answer, content=options.content), ensure_ascii=False),
+        record=json.dumps(record_of(answer, content=options.content) | weighed(asking), ensure_ascii=False),
         question_text=question.messages[-1].content if options.content else None,
         answer_text=answer.text if options.content else None,
     )
@@ -94,6 +94,16 @@ def record_of(answer: Answer, *, content: bool) -> dict[str, Any]:
         ],
         "attempts": [_attempt(attempt, content=content) for attempt in answer.attempts],
         "signals": {name: round(value, DIGITS) for name, value in answer.signals.items()},
+    }
+
+
+def weighed(asking: Asking) -> dict[str, Any]:
+    """Return what the decisions were weighed by: profile, weights as they were set, and what moved them."""
+    profile, weights = asking.setup.profile, asking.setup.weights
+    return {
+        "profile": profile.name if profile else None,
+        "weights": asdict(weights) if weights else None,
+        "moved": list(asking.moved),
     }
 
 

@@ -1,7 +1,9 @@
 """What all questions of a cascade share: its tiers, how they answer, and how long they take."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Self
 
 from edgecascade.cascade.calling import AnyTier, CloudTier, Desk, is_cloud
 from edgecascade.cascade.running import DeviceTier, Doubt
@@ -9,8 +11,9 @@ from edgecascade.cascade.screen import Show
 from edgecascade.errors import ConfigError
 from edgecascade.policies import OnBreak, Policy
 from edgecascade.privacy import Rules
+from edgecascade.profile import Conditions, Figure, Profile, Weights
 from edgecascade.records import Attempt, Mode
-from edgecascade.store.ledger import Cap
+from edgecascade.store.ledger import Cap, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +26,11 @@ class Options:
     gates        whether a decode that will not be kept is stopped
     doubt        further samples near the threshold
     hedge_below  the cloud is called already while the device writes, where a gate gives the draft a smaller
-                 probability; 1: always, 0: never
+                 probability; 1: always, 0: never; None: where the weights say that it pays, and so never without them
     audit        share of kept answers that the cloud is asked as well, for the monitors
     shadow       share of questions that both are asked, for a later fit; texts are kept for it
     queue        ask again later what no cloud could be asked
-    content      keep texts in the ledger         watts        the device's power while it writes; None: unknown
+    content      keep texts in the ledger         watts        the device's power while it writes; None: the profile's
     offline      ask no cloud at all              quality      of the cloud: expected share of right answers
     """
 
@@ -39,7 +42,7 @@ class Options:
     deadline: float | None = None
     gates: bool = True
     doubt: Doubt = field(default_factory=Doubt)
-    hedge_below: float = 0.0
+    hedge_below: float | None = None
     audit: float = 0.0
     shadow: float = 0.0
     queue: bool = False
@@ -50,7 +53,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("hedge_below", "audit", "shadow", "quality"):
-            if not 0 <= getattr(self, name) <= 1:
+            if not 0 <= (getattr(self, name) or 0.0) <= 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} cannot be used; wanted a share from 0 to 1")
         for name in ("deadline", "watts"):
             value = getattr(self, name)
@@ -63,10 +66,14 @@ class Pace:
 
     WEIGHT = 0.05
 
-    def __init__(self, tokens: float | None = None) -> None:
-        """``tokens``: the mean of earlier answers, where it is known."""
-        self.tokens = tokens
-        self.seconds: float | None = None
+    def __init__(self, tokens: float | None = None, seconds: float | None = None) -> None:
+        """The means of earlier answers, where they are known."""
+        self.tokens, self.seconds = tokens, seconds
+
+    @classmethod
+    def of(cls, tier: str, ledger: Ledger | None) -> Self:
+        """Return a tier's pace, as far as the ledger knows of earlier answers."""
+        return cls(ledger.usual_tokens(tier), ledger.usual_seconds(tier)) if ledger else cls()
 
     def saw(self, attempt: Attempt) -> None:
         """Take note of a whole answer."""
@@ -81,13 +88,37 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all questions of a cascade share."""
+    """What all questions of a cascade share.
+
+    weights  of time, energy and quality; None: the certificate alone decides
+    profile  of this device; None: unknown        sense  says how the device stands now
+    """
 
     tiers: tuple[AnyTier, ...]
     policy: Policy
     options: Options
     desk: Desk
     paces: Mapping[str, Pace]
+    weights: Weights | None = None
+    profile: Profile | None = None
+    sense: Callable[[], Conditions] = Conditions
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self.weights).items() if self.weights else ():
+            least = 0.0 if name.startswith("usd_per_") else math.ulp(0.0)
+            if value is not None and not least <= value < math.inf:
+                wanted = "0 or more" if not least else "more than 0, or None"
+                raise ConfigError(f"the weight {name} = {value} cannot be used; wanted {wanted}")
+
+    @property
+    def watts(self) -> float | None:
+        """The device's power while it writes; None: unknown."""
+        return self.options.watts if self.options.watts is not None else _value(self.profile, "decode")
+
+    @property
+    def idle_watts(self) -> float | None:
+        """Its power while it waits; None: unknown."""
+        return _value(self.profile, "idle")
 
     def tier(self, name: str) -> AnyTier:
         """Return a tier by its name."""
@@ -102,3 +133,8 @@ class Setup:
     def devices(self) -> list[DeviceTier]:
         """The tiers on this device."""
         return [tier for tier in self.tiers if not is_cloud(tier)]
+
+
+def _value(profile: Profile | None, name: str) -> float | None:
+    figure: Figure | None = getattr(profile.power, name) if profile else None
+    return figure.value if figure else None

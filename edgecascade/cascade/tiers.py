@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from edgecascade.cascade.gating import Gate, gates_of
 from edgecascade.cloud.calls import Meter
@@ -31,6 +33,7 @@ class LocalTier:
     fitted   the fitted file to use; None: the user's own, else a shipped one
     epsilon  the risk of its ladder that is promised; None: its own
     gated    whether its gates are used
+    parameters, bytes  of the weights; 0: unknown
     """
 
     engine: Engine
@@ -41,6 +44,8 @@ class LocalTier:
     fitted: Path | None = None
     epsilon: float | None = None
     gated: bool = True
+    parameters: int = 0
+    bytes: int = 0
     place: Place = "device"
     _judges: dict[tuple[object, bool], tuple[Judge | None, tuple[Gate, ...]]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -49,6 +54,10 @@ class LocalTier:
     def load_seconds(self) -> float:
         """What loading took."""
         return self.engine.load_seconds
+
+    def without_gates(self) -> "LocalTier":
+        """Return the same engine as a tier whose gates are not used, and nothing is promised of them."""
+        return replace(self, gated=False, _judges={})
 
     def close(self) -> None:
         """Close the engine, and write down what the monitors saw."""
@@ -165,3 +174,12 @@ class RemoteTier:
         self.client.close()
         if self._pool:
             self._pool.close()
+
+
+def is_far(tier: object) -> bool:
+    """Return whether a cloud needs a network: it is neither on this machine nor known to be at a private address."""
+    host = urlsplit(tier.client.spec.base_url).hostname if isinstance(tier, RemoteTier) else None
+    try:
+        return host != "localhost" and not (host and ip_address(host).is_private)  # loopback is private, too
+    except ValueError:
+        return True

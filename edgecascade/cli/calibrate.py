@@ -5,12 +5,14 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecascade.cli.compare import complete_profile
 from edgecascade.cli.models import complete_spec
 from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter
@@ -23,6 +25,7 @@ from edgecascade.cli.steps import (
     questions_in,
     report_into,
     say_fitted,
+    target_of,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +63,30 @@ promise_options = options_as(
         ),
     ),
 )
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # a range holds both
+        raise click.BadParameter(f"{value} is not a number to reckon with; wanted 0 or more")
+    return value
+
+
+def _cost(name: str, what: str) -> Callable[[Any], Any]:
+    return click.option(name, type=click.FloatRange(0), callback=_finite, help=what)
+
+
+target_options = options_as(
+    "target",
+    (
+        click.option("--profile", metavar="NAME", shell_complete=complete_profile,
+                     help="Choose the gates by what answers cost on this device; see `devices list`."),
+        _cost("--value-usd", "With --profile: what a right answer is worth."),
+        _cost("--usd-per-second", "Likewise: the price of a second of waiting."),
+        _cost("--usd-per-joule", "Likewise: the price of a joule of the device."),
+        _cost("--cloud-usd", "Likewise: what an answer of the cloud costs."),
+        _cost("--cloud-seconds", "Likewise: how long one takes."),
+    ),
+)  # fmt: skip
 
 
 @click.group(invoke_without_command=True)
@@ -198,8 +225,15 @@ def merge(attempts: tuple[Path, ...], out: Path) -> None:
 @click.argument("attempts", nargs=-1, type=FILE)
 @promise_options
 @click.option("--from-ledger", is_flag=True, help="Fit what shadows have recorded, instead of ATTEMPTS.")
-@click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Whose shadows, with --from-ledger.")
+@click.option(
+    "-m",
+    "--model",
+    metavar="SPEC",
+    shell_complete=complete_spec,
+    help="Whose shadows, with --from-ledger; how large, with --profile.",
+)
 @click.option("--out", "-o", type=OUT, required=True, help="The fitted file; its head lies beside it as .onnx.")
+@target_options
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True,
     help="Draws which attempts fit. Trying several and keeping the best voids the promise.",
@@ -212,6 +246,7 @@ def fit(
     from_ledger: bool,
     model: str | None,
     out: Path,
+    target: dict[str, Any],
     seed: int,
     as_json: bool,
     engine: dict[str, Any],
@@ -226,13 +261,16 @@ def fit(
     check_installed(*TO_FIT)
     if from_ledger == bool(attempts):
         raise click.UsageError("what is to be fitted? give ATTEMPTS, or --from-ledger")
-    if (model or engine) and not from_ledger:
+    if ((model and "profile" not in target) or engine) and not from_ledger:
         raise click.UsageError("the model stands in ATTEMPTS; leave --model and its settings out")
+    if target and "profile" not in target:
+        raise click.UsageError("what is it to cost, and where? name the device with --profile")
     found = attempts_from_ledger(model, engine) if from_ledger else attempts_in(attempts)
     promise: Promise = promised.get("promise") or ("regret" if found.header.cloud else "selective")
     epsilon = promised.get("epsilon") or (0.2 if promise == "selective" else 0.02)
     delta = promised.get("delta") or 0.1
-    fit_into(found, promise, epsilon, delta, out, sources=attempts, seed=seed, as_json=as_json)
+    device = target_of(target["profile"], found, model, target) if target else None
+    fit_into(found, promise, epsilon, delta, out, sources=attempts, seed=seed, as_json=as_json, target=device)
 
 
 @calibrate.command()

@@ -58,7 +58,7 @@ def check() -> None:
     found = check_config(folders, Path.cwd(), os.environ)
     if all(finding.level != "error" for finding in found):
         settings = config_of(folders, Path.cwd(), os.environ).settings
-        found += [*_of_model(settings, folders), *_of_cloud(settings)]
+        found += [*_of_model(settings, folders), *_of_cloud(settings), *_of_device(settings, folders)]
     for finding in found:
         click.echo(f"{click.style(f'{finding.level:<5}', fg=COLOURS[finding.level])} {finding.text}")
     sys.exit(BAD_INPUT if any(finding.level == "error" for finding in found) else 0)
@@ -163,6 +163,24 @@ def _of_cloud(settings: "Settings") -> list["Finding"]:
         return [Finding("error", str(error))]
     key = Finding("ok", f"{settings.cloud}: {'its key is there' if spec.key else 'is asked without a key'}")
     return [price_finding(settings, spec.base_url, price_of(settings, spec), date.today()), key]
+
+
+def _of_device(settings: "Settings", folders: "Folders") -> list["Finding"]:
+    """Return which profile this device runs by, and whether what a joule is worth can be counted."""
+    from edgecascade import sensors
+    from edgecascade.errors import ProfileError
+    from edgecascade.profiles import profile_here
+    from edgecascade.store.config.check import Finding
+
+    try:
+        profile = profile_here(folders, chosen=settings.profile, machine=sensors.machine())
+    except ProfileError as error:
+        return [Finding("error", f"profile: {error}")]
+    found = [Finding("ok", f"profile {profile.name}: {profile.title}")] if profile else []
+    if settings.policy.usd_per_joule and settings.watts is None and not (profile and profile.power.decode):
+        advice = "set watts, or let `edgecascade measure` find them"
+        found.append(Finding("note", f"policy.usd_per_joule has no effect: this device's power is unknown; {advice}"))
+    return found
 
 
 def _set_in(file: Path) -> "Settings":

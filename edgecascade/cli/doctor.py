@@ -16,7 +16,7 @@ DEVICE_CANNOT = 4
 @click.option("-m", "--model", metavar="SPEC", shell_complete=complete_spec, help="Model to decode one token with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(model: str | None, as_json: bool) -> None:
-    """Check this device: the native library, the models, the folders.
+    """Check this device: the native library, its profile, its sensors, the models, the folders.
 
     It decodes one token with the model, which is fetched if there is none.
     """
@@ -54,7 +54,24 @@ def _print(found: dict[str, Any]) -> None:
             "\nThe library was built for instructions that this machine names but refuses. Rebuild it without:\n"
         )
         click.echo(f"    {found['advice']}\n")
+    click.echo(f"profile    {_profile(found['profile'])}")
+    known = {name: value for name, value in found["conditions"].items() if value is not None}
+    unknown = ", ".join(name for name in found["conditions"] if name not in known) or "nothing"
+    told = ", ".join(f"{name} {value}" for name, value in known.items())
+    click.echo(f"sensors    {told or 'nothing is known'}; unknown: {unknown}")
+    meters = ", ".join(f"{meter['name']} ({meter['scope']}, {meter['mark']})" for meter in found["meters"])
+    click.echo(f"power      {meters or found['no_meter']}")
     for model in found["models"]:
         click.echo(f"model      {model['name']}  {model['path']}")
     for name, path in found["paths"].items():
         click.echo(f"{name:<10} {path}")
+
+
+def _profile(found: dict[str, Any] | None) -> str:
+    """Return one line on the profile in use."""
+    if found is None:
+        return "none fits this device; `edgecascade measure` writes one"
+    if "fault" in found:
+        return f"{click.style('unclear', fg='yellow')}: {found['fault']}"
+    figures = " and ".join(found["speeds"]) or "unknown"
+    return f"{found['name']} ({found['origin']}; speeds: {figures}): {found['title']}"

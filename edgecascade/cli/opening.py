@@ -62,7 +62,7 @@ class Opened:
 @contextmanager
 def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]:
     """Yield the model, and close it afterwards."""
-    from edgecascade.local import open_engine
+    from edgecascade.local import device_profile, open_engine
     from edgecascade.pull import pull, sha256_of_model, system_of
     from edgecascade.store.paths import Folders
     from edgecascade.store.specs import is_server
@@ -74,7 +74,8 @@ def open_model(spec: str | None, settings: "EngineSettings") -> Iterator[Opened]
         return
     with progress_bar() as progress:
         file = pull(wanted, folders=folders, environment=os.environ, home=Path.home(), progress=progress)
-    with open_engine(file.path, settings, folders=folders, notice=_notice) as engine:
+    profile = device_profile(folders)
+    with open_engine(file.path, settings, folders=folders, notice=_notice, profile=profile) as engine:
         yield Opened(engine, file.name, system_of(file, folders), file.sha256 or sha256_of_model(file.path, folders))
 
 

@@ -1,7 +1,9 @@
 """Options that several commands share."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 ENGINE_OPTIONS = (
-    click.option("--threads", type=click.IntRange(1), help="Threads. [default: idle physical cores]"),
-    click.option("--context", type=click.IntRange(16), help="Longest conversation in tokens. [default: 4096]"),
-    click.option("--gpu-layers", type=click.IntRange(-1), help="Layers on the GPU, -1 for all. [default: -1]"),
+    click.option("--threads", type=click.IntRange(1), help="Threads. [default: idle cores, shared with other engines]"),
+    click.option("--context", type=click.IntRange(16), help="Longest conversation in tokens. [default: profile, 4096]"),
+    click.option("--gpu-layers", type=click.IntRange(-1), help="Layers on the GPU, -1 for all. [default: profile, -1]"),
     click.option("--kv-type", type=click.Choice(["f32", "f16", "q8_0", "q4_0"]), help="Type of the key-value cache."),
-    click.option("--flash-attention", type=click.Choice(["auto", "on", "off"]), help="[default: auto]"),
+    click.option("--flash-attention", type=click.Choice(["auto", "on", "off"]), help="[default: profile, auto]"),
     click.option("--template", metavar="NAME|FILE", help="Chat format instead of the model's own."),
 )
 
@@ -84,13 +86,14 @@ def sampling_of(given: dict[str, Any], **defaults: Any) -> "Sampling":
 
 
 def settings_of(given: dict[str, Any], **defaults: Any) -> "EngineSettings":
-    """Return the engine settings that the user asked for."""
-    from edgecascade.llama.settings import EngineSettings
+    """Return the engine settings that the user asked for; those of this device's profile where nothing is said."""
+    from edgecascade.local import chosen_by, device_profile
+    from edgecascade.store.paths import Folders
 
     values = {**defaults, **given}
     if "template" in values:
         values["template"] = _template(values["template"])
-    return EngineSettings(**values)
+    return replace(chosen_by(device_profile(Folders.of(os.environ))), **values)
 
 
 def flags_of(model: str | None, given: Mapping[str, object]) -> dict[str, object]:

@@ -14,9 +14,11 @@ from edgecascade.cli.calibrate import calibrate
 from edgecascade.cli.chat import chat
 from edgecascade.cli.completion import completion
 from edgecascade.cli.config import config
+from edgecascade.cli.devices import devices
 from edgecascade.cli.doctor import doctor
 from edgecascade.cli.explain import explain
 from edgecascade.cli.ledger import ledger
+from edgecascade.cli.measure import measure
 from edgecascade.cli.models import models
 from edgecascade.errors import DeviceError, InputError
 
@@ -64,5 +66,5 @@ def main(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (ask, bench, calibrate, chat, completion, config, doctor, explain, ledger, models):
+for command in (ask, bench, calibrate, chat, completion, config, devices, doctor, explain, ledger, measure, models):
     main.add_command(command)

@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,9 +17,12 @@ from edgecascade.cli.progress import counter
 
 if TYPE_CHECKING:
     from edgecascade.calibrate.collect import Progress
+    from edgecascade.calibrate.fit import Target
     from edgecascade.guarantees.certificate import Promise
+    from edgecascade.identity import Identity
     from edgecascade.store.attempts import Attempts
     from edgecascade.store.fitted_files import FittedFile
+    from edgecascade.store.paths import Folders
     from edgecascade.store.questions import QuestionFile
 
 
@@ -146,6 +149,48 @@ def attempts_from_ledger(model: str | None, engine: dict[str, Any]) -> "Attempts
     return replace(found, header=found.header.model_copy(update={"fingerprint": asked}))
 
 
+def target_of(profile: str, attempts: "Attempts", model: str | None, costs: Mapping[str, float]) -> "Target":
+    """Return the device that a fit is for.
+
+    model  the model's file, where no manifest knows the weights that made the attempts
+    costs  weights, and what an answer of the cloud costs, by the options' names
+    """
+    from edgecascade.calibrate.fit import Target
+    from edgecascade.cli.compare import size_of
+    from edgecascade.profile import Weights
+    from edgecascade.store.paths import Folders
+    from edgecascade.store.profiles import find_profile
+
+    folders = Folders.of(os.environ)
+    found = find_profile(profile, folders)
+    given = {name: costs[name] for name in Weights.__slots__ if name in costs}
+    parameters, size = size_of(model, folders) if model else size_of_weights(attempts.header.identity, folders)
+    return Target(
+        profile=found,
+        weights=replace(found.weights or Weights(), **given),
+        parameters=parameters,
+        bytes=size,
+        cloud_usd=costs.get("cloud_usd", 0.0),
+        cloud_seconds=costs.get("cloud_seconds", 0.0),
+    )
+
+
+def size_of_weights(identity: "Identity", folders: "Folders") -> tuple[float, float]:
+    """Return a model's parameters and bytes by the sha256 of its weights; ModelNotFoundError for an unknown one."""
+    from edgecascade.errors import ManifestError, ModelNotFoundError
+    from edgecascade.store.manifests import find_manifest, manifest_names
+
+    for name in manifest_names(folders):
+        with suppress(ManifestError):  # a damaged one of another model is no reason to fail
+            manifest = find_manifest(name, folders)
+            if manifest and manifest.sha256 == identity.sha256:
+                return manifest.parameters, manifest.bytes
+    raise ModelNotFoundError(
+        f"the size of {identity.model} is unknown: found no manifest of sha256 {identity.sha256[:12]}, wanted one; "
+        "name its file with --model"
+    )
+
+
 def fit_into(
     attempts: "Attempts",
     promise: "Promise",
@@ -156,8 +201,9 @@ def fit_into(
     sources: Sequence[Path] = (),
     seed: int = 0,
     as_json: bool = False,
+    target: "Target | None" = None,
 ) -> None:
-    """Fit attempts into ``out``, and say what can be promised."""
+    """Fit attempts into ``out``, and say what can be promised; ``target``: the device whose costs choose the gates."""
     from edgecascade.calibrate.extras import TO_FIT, check_installed
     from edgecascade.calibrate.fit import fit
     from edgecascade.store.fitted_files import check_out, write_fitted
@@ -172,6 +218,7 @@ def fit_into(
         today=date.today().isoformat(),
         seed=seed,
         say=lambda line: click.secho(line, err=True, dim=True),
+        target=target,
     )
     write_fitted(out, found.file, found.onnx)
     say_fitted(found.file, out, as_json=as_json)

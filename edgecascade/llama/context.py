@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,10 @@ from edgecascade.llama.settings import EngineSettings
 from edgecascade.numerics import Row
 
 NO_ROOM, ABORTED = 1, 2
+LOOK_SECONDS = 0.25
+"""How long a number of threads holds before it is asked for again; an answer may take minutes."""
+
+ThreadsNow = Callable[[], int]
 
 
 class Context:
@@ -53,6 +58,13 @@ class Context:
         self._abort_callback = native.ggml_abort_callback(self._should_abort)
         self._no_callback = native.ggml_abort_callback()
         self._views: dict[int, Row] = {}
+        self._threads = settings.threads or 1
+        self._threads_now: ThreadsNow = lambda: self._threads
+        self._look_again = 0.0
+
+    def ask_threads(self, threads_now: ThreadsNow) -> None:
+        """Ask this for the threads of the next decode, and from time to time for those of later ones."""
+        self._threads_now, self._look_again = threads_now, 0.0
 
     def decode_chunk(self, tokens: Sequence[int], position: int, sequence: int, *, stop: Callable[[], bool]) -> bool:
         """Read tokens into a sequence, without output. False when stopped meanwhile."""
@@ -61,6 +73,7 @@ class Context:
         for at, token in enumerate(tokens):
             self._place(at, token, position + at, sequence, output=False)
         self._stop, self._interrupted = stop, False
+        self._settle_threads()
         set_callback = self.native.llama_set_abort_callback
         set_callback(self._context, self._abort_callback, None)
         try:
@@ -80,6 +93,7 @@ class Context:
         self._batch.n_tokens = len(tokens)
         for at, (token, position, sequence) in enumerate(tokens):
             self._place(at, token, position, sequence, output=True)
+        self._settle_threads()
         self._check(self.native.llama_decode(self._context, self._batch))
 
     def logits(self, row: int) -> Row:
@@ -111,6 +125,15 @@ class Context:
         """Free everything; twice is once."""
         while self._free:
             self._free.pop()()
+
+    def _settle_threads(self) -> None:
+        if time.monotonic() < self._look_again:
+            return
+        threads = self._threads_now()
+        if threads != self._threads:
+            self.native.llama_set_n_threads(self._context, threads, threads)
+            self._threads = threads
+        self._look_again = time.monotonic() + LOOK_SECONDS
 
     def _place(self, at: int, token: int, position: int, sequence: int, *, output: bool) -> None:
         batch = self._batch

@@ -13,13 +13,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 
 from edgecascade.errors import ChatTemplateError, ClosedError, ContextLengthError, EngineBusyError, SamplingError
 from edgecascade.llama.chat_template import FAMILIES, ChatTemplate, template_of
-from edgecascade.llama.context import Context
+from edgecascade.llama.context import Context, ThreadsNow
 from edgecascade.llama.sampling import Sampler
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.llama.text import TextAssembler
@@ -38,15 +38,21 @@ POLL_SECONDS = 0.05
 
 Stop = Callable[[], bool]
 WhenRead = Callable[[int, Row | None], None]
+Sharing = Callable[[], AbstractContextManager[ThreadsNow]]
+"""Entered while the engine decodes; yields what says with how many threads, asked before each answer and during it."""
 
 
 class Engine:
     """One model and one context. Threads wait their turn; ``close()`` it, or use it in ``with``."""
 
-    def __init__(self, path: Path, settings: EngineSettings) -> None:
-        """Load the model file; raises NativeLibraryError, ChatTemplateError."""
+    def __init__(self, path: Path, settings: EngineSettings, *, sharing: Sharing | None = None) -> None:
+        """Load the model file; raises NativeLibraryError, ChatTemplateError.
+
+        sharing  says how many of the cores are ours while we decode; None: always ``settings.threads``
+        """
         started = time.perf_counter()
         self.path, self.settings = path, settings
+        self._sharing: Sharing = sharing or (lambda: nullcontext(lambda: settings.threads or 1))
         self._turn, self._holder, self._closing = threading.Lock(), 0, False
         self._context: Context | None = Context(path, settings)
         try:
@@ -230,7 +236,9 @@ class Engine:
         try:
             if self._closing or self._context is None:
                 raise ClosedError("this engine was closed and cannot answer; open a new one")
-            yield self._context
+            with self._sharing() as threads_now:
+                self._context.ask_threads(threads_now)
+                yield self._context
         finally:
             if self._closing:
                 self._release()

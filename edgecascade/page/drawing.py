@@ -14,7 +14,7 @@ from edgecascade.errors import LibraryMissingError
 from edgecascade.page.markup import Html, joined, text
 
 MISSING = (
-    "matplotlib is not installed: found no module matplotlib, wanted it to draw the report's charts; "
+    "matplotlib is not installed: found no module matplotlib, wanted it to draw the page's charts; "
     "run: pip install 'edgecascade[calibrate]'"
 )
 NAMES = ("ink", "muted", "rule", "paper", "blue", "vermilion", "green", "purple", "amber", "sky")
@@ -89,6 +89,32 @@ def figure(chart: Chart) -> Html:
             Html(f"<figcaption>{escape(chart.caption)}</figcaption>\n</figure>"),
         )
     )
+
+
+def figures(*charts: Chart) -> Html:
+    """Return charts side by side where there is room."""
+    return Html(f'<div class="charts">\n{joined(map(figure, charts))}\n</div>')
+
+
+def beside(chart: Chart, words: Html) -> Html:
+    """Return a chart, and what belongs to it where there is room."""
+    return Html(f'<div class="charts">\n{figure(chart)}\n<div>\n{words}\n</div>\n</div>')
+
+
+def logarithmic(axis: Any, scale: Callable[[str], None]) -> None:
+    """Make an axis logarithmic by its own ``set_xscale`` or ``set_yscale``, with ticks at 1, 2 and 5 as plain numbers.
+
+    A range of less than a factor of 2 stays as it is: it would have no tick.
+    """
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    low, high = sorted(axis.get_data_interval())
+    if low <= 0 or high < 2 * low:
+        return
+    scale("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 200 * low else (1.0,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:.12g}")
 
 
 def _svg(chart: Chart) -> Html:

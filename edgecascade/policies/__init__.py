@@ -1,8 +1,8 @@
 """Which tier next, or stop: pure functions of the attempts so far.
 
     fixed      one place only                      cloud_first  the cloud, the device where it cannot
-    threshold  the device, the cloud where its answer is not covered by the certificate
-    margin     the same, and where the cloud's expected gain is worth its price
+    threshold  the device, the cloud where its answer is not covered by the certificate; with weights also where the
+               cloud is worth its price, and the cloud alone where the device is not worth its try
 
 A policy is any function from a ``Situation`` to a ``Decision``; the situation stands ``within_limits`` of the question.
 """
@@ -12,21 +12,23 @@ from functools import partial
 
 from edgecascade.policies.budgeted import within_limits
 from edgecascade.policies.fixed import cloud_first, fixed
-from edgecascade.policies.margin import Margin
-from edgecascade.policies.situation import Closed, OnBreak, Situation, TierView
+from edgecascade.policies.situation import Chance, Closed, OnBreak, Situation, TierView
 from edgecascade.policies.threshold import threshold
+from edgecascade.policies.weighing import moved, price
 from edgecascade.records import Decision
 
 Policy = Callable[[Situation], Decision]
 
 __all__ = [
+    "Chance",
     "Closed",
-    "Margin",
     "OnBreak",
     "Policy",
     "Situation",
     "TierView",
+    "moved",
     "policy_of",
+    "price",
     "threshold",
     "within_limits",
 ]

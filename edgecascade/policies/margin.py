@@ -8,10 +8,7 @@ models, where it has a closed form.
     lam    price of one unit of cost, in units of quality
 """
 
-from dataclasses import dataclass
-from math import erfc, exp, isfinite, pi, sqrt
-
-from edgecascade.errors import ConfigError
+from math import erfc, exp, pi, sqrt
 
 
 def expected_gain(q: float, s: float) -> float:
@@ -33,17 +30,3 @@ def worth_escalating(q: float, s: float, c: float, lam: float) -> bool:
     True
     """
     return expected_gain(q, s) > lam * c
-
-
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """What a right answer is worth to the user, in dollars."""
-
-    value_usd: float
-
-    def __post_init__(self) -> None:
-        if not (isfinite(self.value_usd) and self.value_usd > 0):
-            raise ConfigError(
-                f"a margin that weighs nothing: found value_usd {self.value_usd}, wanted more than 0; write what a "
-                "right answer is worth to you, in dollars"
-            )

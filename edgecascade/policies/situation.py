@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from edgecascade.profile import Weights
 from edgecascade.records import Attempt, Code, Decision, Mode, Place, Question
 
 OnBreak = Literal["retry", "continue", "local"]
@@ -58,13 +59,19 @@ class TierView:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that a decision may depend on; tiers in the order of preference."""
+    """Everything that a decision may depend on; tiers in the order of preference.
+
+    weights  of time, energy and quality, as the conditions have moved them; None: the certificate alone decides
+    moved    what moved them, one sentence each
+    """
 
     question: Question
     mode: Mode
     tiers: tuple[TierView, ...]
     attempts: tuple[Attempt, ...] = ()
     on_break: OnBreak = "retry"
+    weights: Weights | None = None
+    moved: tuple[str, ...] = ()
 
     def open(self, place: Place) -> TierView | None:
         """Return the first tier of a place that may be asked and has not failed yet."""

@@ -1,11 +1,11 @@
 """The device first; the cloud where the device's answer is not kept.
 
-Kept is what the fitted file's certificate covers: p_correct at or above its threshold, and every gate passed. With a
-``Margin`` a covered answer is still escalated where the cloud's expected gain is worth its price: stricter than the
-certificate, never looser.
+Kept is what the fitted file's certificate covers: p_correct at or above its threshold, and every gate passed. With
+weights (``weighing``) a covered answer is still escalated where the cloud's expected gain is worth its price, and the
+device is passed over where it is not worth its try: stricter than the certificate, never looser.
 """
 
-from edgecascade.policies.margin import Margin, expected_gain, worth_escalating
+from edgecascade.policies.margin import expected_gain, worth_escalating
 from edgecascade.policies.situation import (
     NO_CLOUD,
     NO_DEVICE,
@@ -17,12 +17,14 @@ from edgecascade.policies.situation import (
     run,
     stop,
 )  # fmt: skip
-from edgecascade.records import Attempt, Code, Decision
+from edgecascade.policies.weighing import kept_from, price_of, worth_trying
+from edgecascade.profile import Weights
+from edgecascade.records import Attempt, Code, Decision, dollars
 
 Terms = dict[str, float | str | None]
 
 
-def threshold(situation: Situation, margin: Margin | None = None) -> Decision:
+def threshold(situation: Situation) -> Decision:
     """Return the decision of ``prefer_on_device``."""
     if (answered := situation.last("cloud", complete=True)) is not None:
         code, reason, terms = why_not_kept(situation)
@@ -32,13 +34,14 @@ def threshold(situation: Situation, margin: Margin | None = None) -> Decision:
         return run(cloud, "tools", "the question brings tools, and the device's model calls none")
     device = situation.last("device")
     if device is None:
-        if here is not None:
-            return run(here, "mode", f"mode {situation.mode}")
+        if here is not None and (cloud is None or _worth_trying(situation, here, cloud)):
+            terms = _of_trying(situation.weights, here, cloud) if situation.weights and cloud else {}
+            return run(here, "mode", f"mode {situation.mode}", **terms)
         if cloud is not None:
             return _escalated(situation, cloud)
         return best_left(situation)
     if is_kept(situation.attempts[device]):
-        return _kept(situation, device, cloud, margin)
+        return _kept(situation, device, cloud)
     if cloud is not None:
         return _escalated(situation, cloud)
     if situation.last("device", complete=True) is None and here is not None:
@@ -56,20 +59,58 @@ def _escalated(situation: Situation, cloud: TierView) -> Decision:
     return run(cloud, code, reason, **terms)
 
 
-def _kept(situation: Situation, device: int, cloud: TierView | None, margin: Margin | None) -> Decision:
+def _worth_trying(situation: Situation, here: TierView, cloud: TierView) -> bool:
+    return situation.weights is None or worth_trying(situation.weights, here, cloud)
+
+
+def _kept(situation: Situation, device: int, cloud: TierView | None) -> Decision:
     """Return the end with a covered answer, or what is better worth its price."""
-    estimate = situation.attempts[device].estimate
+    estimate, weights = situation.attempts[device].estimate, situation.weights
     terms: Terms = {"p_correct": estimate.p_correct, "threshold": estimate.threshold}
-    if margin and cloud is not None and estimate.p_correct is not None and cloud.usd is not None:
-        better = cloud.quality - estimate.p_correct
-        gain = expected_gain(better, 0.0)  # how much it differs from question to question is not known
-        terms |= {"gain": gain, "value_usd": margin.value_usd, "cost_usd": cloud.usd}
-        if worth_escalating(better, 0.0, cloud.usd, 1 / margin.value_usd):
-            reason = f"the cloud's gain of {gain:.2f} right answers is worth ${gain * margin.value_usd:.4f}"
-            return run(cloud, "margin", f"{reason}, it costs ${cloud.usd:.4f}", **terms)
-    return stop(
-        situation, device, "kept", f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}", **terms
-    )
+    reason = f"p_correct {estimate.p_correct:.2f}, kept from {estimate.threshold:.2f}"
+    if weights and weights.value_usd and cloud is not None and estimate.p_correct is not None:
+        gain = expected_gain(cloud.quality - estimate.p_correct, 0.0)  # its spread from question to question is unknown
+        worth, cost = gain * weights.value_usd, price_of(weights, cloud)
+        terms |= {"gain": gain, "kept_from": kept_from(weights, cloud)} | _terms(weights, "cost", cloud)
+        if cost is not None and worth_escalating(worth, 0.0, cost, 1.0):
+            better = f"the cloud's gain of {gain:.2f} right answers is worth {dollars(worth)}, it costs {dollars(cost)}"
+            return run(cloud, "margin", better, **terms)
+    return stop(situation, device, "kept", reason, **terms)
+
+
+def _terms(weights: Weights, name: str, tier: TierView) -> Terms:
+    """Return what a tier is expected to cost, and what it is made up of; ``name`` tells it from another's."""
+    return {
+        "value_usd": weights.value_usd,
+        f"{name}_usd": price_of(weights, tier),
+        f"{name}_seconds": tier.seconds,
+        f"{name}_joules": tier.joules,
+        f"{name}_megabytes": tier.megabytes,
+        "usd_per_second": weights.usd_per_second,
+        "usd_per_joule": weights.usd_per_joule,
+        "usd_per_megabyte": weights.usd_per_megabyte,
+    }
+
+
+def _of_trying(weights: Weights, here: TierView, cloud: TierView | None) -> Terms:
+    """Return the numbers that say whether the device is worth its try."""
+    chance = here.chance
+    terms: Terms = {"chance_kept": chance.kept if chance else None, "p_kept": chance.p_correct if chance else None}
+    terms |= _terms(weights, "device", here)
+    if cloud is not None:
+        terms |= _terms(weights, "cost", cloud)
+        terms |= {"quality": cloud.quality, "kept_from": kept_from(weights, cloud)}
+    return terms
+
+
+def _not_worth(situation: Situation, weights: Weights, here: TierView) -> tuple[Code, str, Terms]:
+    """Return that the device was not worth its try, in numbers."""
+    asked = [attempt.tier for attempt in situation.attempts if attempt.place == "cloud"]
+    clouds = [tier for tier in situation.tiers if tier.place == "cloud"]
+    cloud = next((tier for tier in clouds if tier.name in asked[-1:]), situation.open("cloud"))
+    kept = here.chance.kept if here.chance else 0.0
+    reason = f"an answer of the device costs {dollars(price_of(weights, here))}, and {kept:.0%} of them are kept"
+    return "not_worth", reason, _of_trying(weights, here, cloud)
 
 
 def why_not_kept(situation: Situation) -> tuple[Code, str, Terms]:
@@ -81,6 +122,8 @@ def why_not_kept(situation: Situation) -> tuple[Code, str, Terms]:
             return failed_code(failed[-1]), failed[-1].failure.detail, {}
         if situation.question.tools:
             return "tools", "the question brings tools, and the device's model calls none", {}
+        if (here := situation.open("device")) is not None and situation.weights:
+            return _not_worth(situation, situation.weights, here)
         closed = situation.closed("device") or NO_DEVICE
         return closed.code, closed.reason, {}
     return _judged(situation.attempts[number])

@@ -10,17 +10,32 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from math import fsum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from edgecascade.errors import FittedFileError
+from edgecascade.guarantees.certificate import Certificate
 from edgecascade.identity import Identity
+from edgecascade.policies.situation import Chance
 from edgecascade.store.files import write_bytes, write_whole
 from edgecascade.store.paths import Folders, shipped
 
 SCHEMA = "edgecascade.fitted/1"
+
+
+REPLAYED = ("exact", "prompt_tokens", "tokens", "ended", "turned", "looks")
+"""Columns of the held-out questions that serve to play them again."""
 
 
 class _Strict(BaseModel):
@@ -68,7 +83,15 @@ class GatePart(_Strict):
 
 
 class HeldOut(_Strict):
-    """The certificate's own questions, for the report: a column each."""
+    """The certificate's own questions, for the report and for playing them again: a column each.
+
+    p              rounded, for people; ``exact``: as it is compared with a threshold
+    prompt_tokens  read             tokens  written, the end's own among them
+    ended          by itself        turned  a second look was taken
+    looks          a column a gate: the logit that it saw; None where the answer had ended before
+
+    Files of earlier versions lack the columns from ``exact`` on.
+    """
 
     task: tuple[int, ...]
     p: tuple[float, ...]
@@ -77,14 +100,32 @@ class HeldOut(_Strict):
     loss: tuple[float, ...]
     seconds: tuple[float, ...]
     baselines: dict[str, tuple[float, ...]]
+    exact: tuple[float, ...] = ()
+    prompt_tokens: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+    ended: tuple[bool, ...] = ()
+    turned: tuple[bool, ...] = ()
+    looks: tuple[tuple[float | None, ...], ...] = ()
 
     @model_validator(mode="after")
     def _square(self) -> Self:
         columns = {"p": self.p, "local": self.local, "loss": self.loss, "seconds": self.seconds} | self.baselines
-        for name, column in (columns | ({"cloud": self.cloud} if self.cloud is not None else {})).items():
+        columns |= {"cloud": self.cloud} if self.cloud is not None else {}
+        for name, column in columns.items():
+            if len(column) != len(self.task):
+                raise ValueError(f"{name} has {len(column)} rows, wanted {len(self.task)} as in task")
+        played = {name: getattr(self, name) for name in REPLAYED if name != "looks"}
+        played |= {f"looks.{number}": column for number, column in enumerate(self.looks)}
+        for name, column in played.items() if any(played.values()) else ():
             if len(column) != len(self.task):
                 raise ValueError(f"{name} has {len(column)} rows, wanted {len(self.task)} as in task")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what a file of an earlier version lacks, so that its content keeps its digest."""
+        written: dict[str, Any] = serialise(self)
+        return {name: column for name, column in written.items() if name not in REPLAYED or column}
 
 
 class FittedFile(_Strict):
@@ -124,6 +165,12 @@ class FittedFile(_Strict):
     held_out: HeldOut
 
     @model_validator(mode="after")
+    def _a_column_a_gate(self) -> Self:
+        if self.held_out.exact and len(self.held_out.looks) != len(self.gates):
+            raise ValueError(f"held_out.looks has {len(self.held_out.looks)} columns, wanted one for each gate")
+        return self
+
+    @model_validator(mode="after")
     def _known_tasks(self) -> Self:
         wrong = next((task for task in self.held_out.task if not 0 <= task < len(self.tasks)), None)
         if wrong is not None:
@@ -135,6 +182,19 @@ class FittedFile(_Strict):
         """The mean of the cloud's scores on the certificate's questions, 0 to 1; None where it was not asked."""
         cloud = self.held_out.cloud
         return sum(cloud) / len(cloud) if cloud else None
+
+    def chance(self, certificate: Certificate, least: float = 0.0) -> Chance:
+        """Return the share of the held-out answers that a certificate keeps, and the mean p_correct of those.
+
+        least  keep from here on where that is above the certificate's threshold
+
+        What gates take of the answers at the threshold, they are taken to take of those above it.
+        """
+        covered = [p for p in self.held_out.exact or self.held_out.p if p >= certificate.threshold]
+        kept = [p for p in covered if p >= least]
+        if not kept:
+            return Chance(0.0, 0.0)
+        return Chance(certificate.share_kept * len(kept) / len(covered), fsum(kept) / len(kept))
 
     def digest(self) -> str:
         """Return the id that belongs to the content."""

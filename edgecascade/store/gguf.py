@@ -1,8 +1,8 @@
 """What a GGUF file says about itself, read from its header alone.
 
 The format: ggml-org/ggml, docs/gguf.md, versions 2 and 3, little-endian.
-Different from a full reader: arrays are measured and skipped, never built, and no tensor is touched. So a header
-with 50 000 tokens takes milliseconds, and hostile bytes cost an error rather than memory.
+Different from a full reader: arrays are measured and skipped, but for those of one number a layer, and no tensor is
+touched. So a header with 50 000 tokens takes milliseconds, and hostile bytes cost an error rather than memory.
 """
 
 import mmap
@@ -21,8 +21,10 @@ T = TypeVar("T", str, int)
 
 _HEADER_LIMIT = 256 << 20  # the largest header in use is below 20 MB; beyond this the lengths are not to be believed
 _TEXT, _ARRAY = 8, 9
+_MOST_LAYERS = 1024
 _KINDS = zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True)
 _SCALARS = {kind: struct.Struct("<" + letter) for kind, letter in _KINDS}
+_WHOLE = (4, 5, 10, 11)
 _U32, _U64 = _SCALARS[4], _SCALARS[10]
 
 # type number -> (name, weights a block, bytes a block); a type that is not here is not measured
@@ -58,6 +60,7 @@ class Gguf:
 
     parameters    weights over all tensors         context     tokens it was trained to see
     width         of the embedding                 vocabulary  tokens it knows
+    heads         that attend, at most a layer     cached      values that a token leaves in the key-value cache
     bos, eos      token ids                        metadata    the raw scalars, arrays left out
     """
 
@@ -72,6 +75,8 @@ class Gguf:
     width: int | None
     layers: int | None
     vocabulary: int | None
+    heads: int | None
+    cached: int | None
     chat_template: str | None
     licence: str | None
     bos: int | None
@@ -141,7 +146,7 @@ def _read(path: Path, size: int, cursor: _Cursor) -> Gguf:
         note = "" if version & 0xFFFF else " (big-endian, for another kind of processor)"
         raise ModelFileError(f"{path} is a GGUF of version {version}{note}; wanted 2 or 3; fetch or convert it anew")
     tensors, pairs = cursor.number(_U64), cursor.number(_U64)
-    scalars, lengths = _metadata(path, cursor, pairs)
+    scalars, lengths, layered = _metadata(path, cursor, pairs)
     _refuse_part(path, scalars)
     weights, data_bytes = _tensors(path, cursor, tensors)
     alignment = scalars.get("general.alignment", 32)
@@ -153,6 +158,7 @@ def _read(path: Path, size: int, cursor: _Cursor) -> Gguf:
             f"{path} is cut off: found {size:,} bytes, wanted {wanted:,} for its last tensor; fetch the file again"
         )
     architecture = _as(str, scalars.get("general.architecture"))
+    heads, cached = _attention(scalars, layered, architecture)
     label = _FILE_TYPES.get((_as(int, scalars.get("general.file_type")) or 0) & ~1024)  # 1024: "guessed"
     if "general.file_type" not in scalars or label is None:
         label = weights.most_common(1)[0][0] if weights else "unknown"
@@ -168,6 +174,8 @@ def _read(path: Path, size: int, cursor: _Cursor) -> Gguf:
         width=_as(int, scalars.get(f"{architecture}.embedding_length")),
         layers=_as(int, scalars.get(f"{architecture}.block_count")),
         vocabulary=lengths.get("tokenizer.ggml.tokens", _as(int, scalars.get(f"{architecture}.vocab_size"))),
+        heads=heads,
+        cached=cached,
         chat_template=_as(str, scalars.get("tokenizer.chat_template")),
         licence=_as(str, scalars.get("general.license")),
         bos=_as(int, scalars.get("tokenizer.ggml.bos_token_id")),
@@ -176,10 +184,37 @@ def _read(path: Path, size: int, cursor: _Cursor) -> Gguf:
     )
 
 
-def _metadata(path: Path, cursor: _Cursor, pairs: int) -> tuple[dict[str, Scalar], dict[str, int]]:
-    """Return the scalars, and the lengths of the arrays, which are skipped."""
+def _attention(
+    scalars: Mapping[str, Scalar], layered: Mapping[str, tuple[int, ...]], architecture: str | None
+) -> tuple[int | None, int | None]:
+    """Return the most heads of a layer, and the values that a token leaves in the cache of all layers.
+
+    As llama.cpp reads it: a cache without heads of its own has one for each that attends, and a head without a length
+    of its own shares the width with the others. Nothing is cached where nothing attends.
+    """
+
+    def number(key: str) -> int | None:
+        return _as(int, scalars.get(f"{architecture}.{key}"))
+
+    layers, width = number("block_count"), number("embedding_length")
+    if layers is None or width is None or not 0 <= layers <= _MOST_LAYERS:
+        return None, None
+    heads = layered.get(f"{architecture}.attention.head_count") or (number("attention.head_count") or 0,) * layers
+    alike = number("attention.head_count_kv")
+    kept = layered.get(f"{architecture}.attention.head_count_kv") or (heads if alike is None else (alike,) * layers)
+    most = max(heads, default=0)
+    head = width // most if most else 0
+    lengths = [number(f"attention.{name}_length") for name in ("key", "value")]
+    return most, max(0, sum(kept) * sum(head if length is None else length for length in lengths))
+
+
+def _metadata(
+    path: Path, cursor: _Cursor, pairs: int
+) -> tuple[dict[str, Scalar], dict[str, int], dict[str, tuple[int, ...]]]:
+    """Return the scalars, the lengths of the arrays, which are skipped, and those that count a layer's heads."""
     scalars: dict[str, Scalar] = {}
     lengths: dict[str, int] = {}
+    layered: dict[str, tuple[int, ...]] = {}
     for _ in range(cursor.room_for(pairs, 13)):
         key, kind = cursor.text(), cursor.number()
         if kind == _TEXT:
@@ -190,12 +225,14 @@ def _metadata(path: Path, cursor: _Cursor, pairs: int) -> tuple[dict[str, Scalar
             kind, count = cursor.number(), cursor.number(_U64)
             if kind == _TEXT:
                 cursor.skip_texts(count)
+            elif ".attention.head_count" in key and kind in _WHOLE and count <= _MOST_LAYERS:
+                layered[key] = tuple(cursor.number(_SCALARS[kind]) for _ in range(count))
             else:
                 cursor.skip(count * _known(path, key, kind).size)
             lengths[key] = count
         else:
             _known(path, key, kind)
-    return scalars, lengths
+    return scalars, lengths, layered
 
 
 def _known(path: Path, key: str, kind: int) -> struct.Struct:

@@ -51,6 +51,11 @@ def locked(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterato
         yield
 
 
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed, unless somebody holds it; return whether that was done."""
+    return _lock(file, wait=False)
+
+
 def _unwritable(path: Path, error: OSError) -> DownloadError:
     return DownloadError(
         f"{path.parent} cannot take downloads: {error.strerror or error}; wanted a local folder that is yours; "

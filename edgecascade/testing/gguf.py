@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from edgecascade.identity import Identity, sampler_of
 from edgecascade.records import Sampling
 
+Value = str | int | float | Sequence[str] | Sequence[int]
+
 TINY_IDENTITY = Identity(
     model="Tiny.Q4_K_M",
     sha256="a" * 64,
@@ -26,13 +28,13 @@ TINY_IDENTITY = Identity(
 """Of a model that does not exist, for fitted files and attempts of one's own making."""
 
 
-def gguf_bytes(metadata: Mapping[str, str | int | float | Sequence[str]] | None = None, *, weights: int = 64) -> bytes:
+def gguf_bytes(metadata: Mapping[str, Value] | None = None, *, weights: int = 64) -> bytes:
     """Return a valid GGUF of one F32 tensor: a small llama's header, with ``metadata`` on top, and no sense.
 
     >>> gguf_bytes()[:4]
     b'GGUF'
     """
-    fields: dict[str, str | int | float | Sequence[str]] = {
+    fields: dict[str, Value] = {
         "general.architecture": "llama",
         "general.name": "Tiny",
         "general.file_type": 0,
@@ -57,7 +59,7 @@ def _packed(text: str) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
-def _typed(value: str | int | float | Sequence[str]) -> bytes:
+def _typed(value: Value) -> bytes:
     """Return a value behind the number of its type."""
     if isinstance(value, str):
         return struct.pack("<I", 8) + _packed(value)
@@ -65,4 +67,6 @@ def _typed(value: str | int | float | Sequence[str]) -> bytes:
         return struct.pack("<II", 4, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
-    return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(_packed, value))
+    if all(isinstance(part, int) for part in value):
+        return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
+    return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(_packed(str(part)) for part in value)

@@ -104,7 +104,7 @@ def test_json_is_the_whole_record(home: dict[str, str]) -> None:
     assert set(record) == {
         "id", "text", "tier", "model", "p_correct", "mean_token_probability", "reason", "finish_reason", "usage",
         "timings", "signals", "threshold", "promise", "calibration", "kept", "code", "blocked", "queued", "usd",
-        "tool_calls", "trace", "attempts",
+        "joules", "tool_calls", "trace", "attempts",
     }  # fmt: skip
     assert 0 < record["p_correct"] < 1
     assert 0 < record["threshold"] < 1

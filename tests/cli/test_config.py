@@ -118,7 +118,9 @@ def test_check_without_anything_finds_nothing_wrong(home: Path) -> None:
         ('cloud = "openai:gpt-4o-mini"\n', ["OPENAI_API_KEY"]),
         ('cloud = "gpt-4o-mini"\n', ["gpt-4o-mini"]),
         ('cloud = "http://127.0.0.1:1/v1#m"\nbudget = "1usd/day"\n', ["no price of http://127.0.0.1:1/v1#m"]),
-        ('[policy]\nname = "margin"\n', ["policy.value_usd"]),
+        ('[policy]\nname = "margin"\n', ["policy.value_usd alone weighs"]),
+        ('profile = "nobodys-device"\n', ["no device profile is called 'nobodys-device'"]),
+        ('profile = "./gone.toml"\n', ["gone.toml"]),
     ],
 )
 def test_check_tells_all_that_is_wrong(home: Path, text: str, told: list[str]) -> None:
@@ -131,6 +133,18 @@ def test_check_tells_all_that_is_wrong(home: Path, text: str, told: list[str]) -
     errors = [line for line in result.output.splitlines() if line.startswith("error")]
     assert len(errors) == len(told)
     assert all(words in line for words, line in zip(told, errors, strict=True))
+
+
+def test_check_names_the_profile_and_what_cannot_be_counted(home: Path) -> None:
+    """A joule's worth has no effect where nobody knows what the device takes."""
+    written(home, 'profile = "raspberry-pi-5"\npolicy.usd_per_joule = 0.001\n')
+    known = run(home, "check").output
+    (home / "config" / "bare.toml").write_text('schema_version = 1\nname = "bare"\ntitle = "Bare"\nkind = "board"\n')
+    written(home, 'profile = "./bare.toml"\npolicy.usd_per_joule = 0.001\n')
+    unknown = run(home, "check").output
+
+    assert "profile raspberry-pi-5: Raspberry Pi 5" in known and "has no effect" not in known
+    assert "profile bare: Bare" in unknown and "policy.usd_per_joule has no effect" in unknown
 
 
 def test_check_looks_at_the_project_and_at_variables(home: Path) -> None:

@@ -163,6 +163,17 @@ def test_doctor_names_the_fallback(build: Callable[[str], Shim], run_cli: Run, w
     assert (found["probe"]["verdict"], found["probe"]["settings"]) == ("fallback", {"use_extra_bufts": False})
     assert found["paths"]["library"] == str(shim.folder)
     assert "GGML_NATIVE=OFF" in REBUILD and REBUILD in plain.stdout
+    assert {"profile", "sensors", "power"} <= {line.partition(" ")[0] for line in plain.stdout.splitlines()}
+
+
+def test_doctor_names_a_profile_that_cannot_be_used(run_cli: Run, write_model: Write) -> None:
+    """The library works, yet nothing could be opened: exit code 4, and the profile's line says why."""
+    path, environment = write_model(), {"EDGECASCADE_PROFILE": "no-such-device"}
+    found = json.loads(run_cli("doctor", "--json", "-m", path, environment=environment).stdout)
+    plain = run_cli("doctor", "-m", path, environment=environment)
+
+    assert (found["ok"], found["probe"]["verdict"], plain.returncode) == (False, "ok", 4)
+    assert "no-such-device" in found["profile"]["fault"] and "unclear" in plain.stdout
 
 
 @pytest.mark.parametrize(("dies", "name"), [("always", "SIGSEGV"), ("illegal", "SIGILL")])
@@ -202,7 +213,8 @@ def test_bench_survives_its_peer(build: Callable[[str], Shim], run_cli: Run, mod
     shim = build("repacked")
 
     ran = run_cli(
-        *("bench", "decode", "--json", "-m", model_path, "--rounds", 1, "--tokens", 16), environment=shim.environment
+        *("bench", "decode", "--json", "--anyway", "-m", model_path, "--rounds", 1, "--tokens", 16),
+        environment=shim.environment,
     )
     found = json.loads(ran.stdout)
 

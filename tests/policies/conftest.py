@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgecascade.policies import Closed, Policy, Situation, TierView, within_limits
+from edgecascade.policies import Chance, Closed, Policy, Situation, TierView, within_limits
 from edgecascade.records import (
     Attempt,
     Calibration,
@@ -91,7 +91,10 @@ class World:
     def _tier(dice: random.Random, name: str, place: Place) -> TierView:
         closed = dice.choice(CLOSED) if place == "cloud" and dice.random() < 0.2 else None
         usd = 0.0 if place == "device" else dice.choice((None, 0.01, 0.02))
-        return TierView(name, place, closed, usd, dice.random(), dice.random())
+        chance = Chance(dice.random(), dice.random()) if place == "device" and dice.random() < 0.8 else None
+        usual = usd and dice.choice((None, usd / 3))
+        more = {"joules": dice.choice((0.0, 10 * dice.random())), "megabytes": dice.random() / 100}
+        return TierView(name, place, closed, usd, dice.random(), dice.random(), usual, chance=chance, **more)
 
     @staticmethod
     def _asked(dice: random.Random, tier: TierView) -> Attempt:

@@ -1,14 +1,12 @@
 """The closed form of the gain against its definition."""
 
-import math
 import random
 
 import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from edgecascade.errors import ConfigError
-from edgecascade.policies.margin import Margin, expected_gain, worth_escalating
+from edgecascade.policies.margin import expected_gain, worth_escalating
 
 
 def literal(q: float, s: float) -> float:
@@ -47,10 +45,3 @@ def test_a_dearer_cloud_is_worth_it_less_often() -> None:
     worth = [worth_escalating(q=0.1, s=0.2, c=cost / 100, lam=1.0) for cost in range(100)]
 
     assert worth == sorted(worth, reverse=True) and True in worth and False in worth
-
-
-@pytest.mark.parametrize("value_usd", [0.0, -1.0, math.nan, math.inf])
-def test_a_margin_that_weighs_nothing_is_refused(value_usd: float) -> None:
-    """When it is made, not when it is used."""
-    with pytest.raises(ConfigError, match=r"found value_usd .*, wanted more than 0"):
-        Margin(value_usd)

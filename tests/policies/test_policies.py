@@ -4,24 +4,36 @@ import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import get_args
 
 import pytest
 
-from edgecascade.policies import Margin, Policy, Situation, policy_of, threshold
+from edgecascade.policies import Policy, Situation, policy_of
+from edgecascade.profile import Weights
 from edgecascade.records import MODES, Code, Decision, Mode
+
+NOTHING = Weights()
+EVERYTHING = Weights(value_usd=0.1, usd_per_second=0.01, usd_per_joule=0.002, usd_per_megabyte=0.1)
+
+
+def weighed(weights: Weights) -> Policy:
+    """The policy at these weights."""
+    return lambda situation: policy_of()(replace(situation, weights=weights))
+
 
 POLICIES: dict[str, Policy] = {
     "threshold": policy_of(),
-    "margin": policy_of(partial(threshold, margin=Margin(value_usd=1.0))),
+    "nothing": weighed(NOTHING),
+    "value": weighed(Weights(value_usd=1.0)),
+    "costs": weighed(Weights(usd_per_second=0.01, usd_per_joule=0.002)),
+    "everything": weighed(EVERYTHING),
 }
 FORBIDDEN = {"only_on_device": "cloud", "only_in_cloud": "device"}
 
 Walk = list[tuple[Situation, Decision]]
 Walks = Callable[[Policy, Mode], list[Walk]]
 
-contract = pytest.mark.parametrize(("name", "mode"), list(itertools.product(POLICIES, MODES)))
+contract = pytest.mark.parametrize(("name", "mode"), list(itertools.product(("threshold", "everything"), MODES)))
 
 
 def ends(walks: Walks, name: str, mode: Mode) -> list[tuple[Situation, Decision]]:
@@ -139,11 +151,34 @@ def test_surer_stays_kept(walks: Walks, name: str, mode: Mode) -> None:
             assert POLICIES[name](replace(situation, attempts=attempts)).code == "kept"
 
 
-def test_the_margin_is_never_looser(walks: Walks) -> None:
-    """What it keeps the threshold keeps; not the other way round."""
-    steps = [step for walk in walks(POLICIES["margin"], "prefer_on_device") for step in walk]
+@pytest.mark.parametrize("name", ["value", "costs", "everything"])
+def test_weights_are_never_looser(walks: Walks, name: str) -> None:
+    """What they keep the certificate keeps; what they give up or do not try stays theirs."""
+    steps = [step for walk in walks(POLICIES[name], "prefer_on_device") for step in walk]
     kept = [(situation, decision) for situation, decision in steps if decision.code == "kept"]
     given_up = [situation for situation, decision in steps if decision.run and decision.code == "margin"]
+    untried = [situation for situation, decision in steps if decision.run and decision.code == "not_worth"]
 
     assert kept and all(POLICIES["threshold"](situation).answer == decision.answer for situation, decision in kept)
-    assert given_up and all(POLICIES["threshold"](situation).code == "kept" for situation in given_up)
+    assert all(POLICIES["threshold"](situation).code == "kept" for situation in given_up)
+    assert bool(given_up) is (name != "costs") and bool(untried) is (name != "value")
+    assert not any(made.place == "device" and made.draft for situation in untried for made in situation.attempts)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_weights_of_nothing_change_nothing(walks: Walks, mode: Mode) -> None:
+    """At weights that are all 0 every decision is that without weights, codes and reasons too."""
+    steps = [step for walk in walks(POLICIES["threshold"], mode) for step in walk]
+    same = [(decision, POLICIES["nothing"](situation)) for situation, decision in steps]
+
+    assert all(replace(one, terms={}) == replace(other, terms={}) for one, other in same)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_order_of_device_and_cloud_says_nothing(walks: Walks, name: str) -> None:
+    """Tiers in another order, those of a place among themselves as they were: the same decision."""
+    for walk in walks(POLICIES[name], "prefer_on_device"):
+        for situation, decision in walk:
+            turned = sorted(situation.tiers, key=lambda tier: tier.place)
+
+            assert POLICIES[name](replace(situation, tiers=tuple(turned))) == decision

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgecascade.policies import Closed, Margin, Situation, TierView, threshold
+from edgecascade.policies import Chance, Closed, Situation, TierView, threshold
+from edgecascade.profile import Weights
 from edgecascade.records import Attempt, Question, Tool
 
 Attempted = Callable[..., Attempt]
@@ -85,7 +86,9 @@ def test_a_gate_is_named_with_its_numbers(situated: Situated, attempted: Attempt
     assert decision.reason == "gate G1 speaks against the draft: 0.00, passes from 0.00"
 
 
-# With a margin
+# With weights
+
+DOLLAR = Weights(value_usd=1.0)
 
 
 def test_a_covered_answer_is_given_up_where_the_cloud_is_worth_its_price(
@@ -93,34 +96,98 @@ def test_a_covered_answer_is_given_up_where_the_cloud_is_worth_its_price(
 ) -> None:
     """A gain of 0.2 right answers at a dollar each, for a cent; and the code stays that once the cloud has answered."""
     draft = attempted(p=0.7, threshold=0.6)
-    asked = threshold(situated(draft), Margin(1.0))
-    answered = threshold(situated(draft, attempted("cloud", "cloud")), Margin(1.0))
+    asked = threshold(situated(draft, weights=DOLLAR))
+    answered = threshold(situated(draft, attempted("cloud", "cloud"), weights=DOLLAR))
 
     assert (asked.run, asked.code) == ("cloud", "margin")
     assert asked.terms["gain"] == pytest.approx(0.2) and asked.terms["cost_usd"] == 0.01
+    assert asked.terms["kept_from"] == pytest.approx(0.89)
     assert (answered.answer, answered.code) == (1, "margin")
     assert "kept from 0.60, and the cloud's expected gain was worth its price" in answered.reason
 
 
 @pytest.mark.parametrize(
-    ("margin", "changes"),
+    ("weights", "changes"),
     [
-        (Margin(0.04), {}),
-        (Margin(1.0), {"usd": None}),
-        (Margin(1.0), {"closed": OFFLINE}),
-        (Margin(1.0), {"quality": 0.7}),
+        (Weights(value_usd=0.04), {}),
+        (Weights(usd_per_second=1.0), {}),
+        (DOLLAR, {"usd": None}),
+        (DOLLAR, {"closed": OFFLINE}),
+        (DOLLAR, {"quality": 0.7}),
+        (Weights(value_usd=1.0, usd_per_second=0.1), {"seconds": 2.0}),
+        (Weights(value_usd=1.0, usd_per_joule=0.1), {"joules": 2.0}),
+        (Weights(value_usd=1.0, usd_per_megabyte=10.0), {"megabytes": 0.02}),
     ],
 )
 def test_it_is_kept_where_the_cloud_is_not_worth_it(
-    situated: Situated, attempted: Attempted, margin: Margin, changes: dict[str, object]
+    situated: Situated, attempted: Attempted, weights: Weights, changes: dict[str, object]
 ) -> None:
-    """Too dear, of unknown price, out of reach, or no better."""
+    """Too dear in dollars, time, energy or volume, of unknown price, out of reach, or no better."""
     cloud = replace(TierView("cloud", "cloud", usd=0.01, quality=0.9), **changes)  # type: ignore[arg-type]
-    decision = threshold(situated(attempted(p=0.7, threshold=0.6), tiers=(TierView("device", "device"), cloud)), margin)
+    tiers = (TierView("device", "device"), cloud)
+    decision = threshold(situated(attempted(p=0.7, threshold=0.6), tiers=tiers, weights=weights))
 
     assert (decision.answer, decision.code) == (0, "kept")
 
 
-def test_a_margin_never_keeps_what_is_not_covered(situated: Situated, attempted: Attempted) -> None:
+def test_what_a_call_usually_costs_counts_before_the_most_that_it_can(situated: Situated, attempted: Attempted) -> None:
+    """A bound that is too dear does not keep what the usual price gives up."""
+    draft, here = attempted(p=0.7, threshold=0.6), TierView("device", "device")
+    codes = [
+        threshold(
+            situated(
+                draft,
+                tiers=(here, TierView("cloud", "cloud", usd=0.5, quality=0.9, usual_usd=usual)),
+                weights=DOLLAR,
+            )
+        ).code
+        for usual in (None, 0.01)
+    ]
+
+    assert codes == ["kept", "margin"]
+
+
+def test_weights_never_keep_what_is_not_covered(situated: Situated, attempted: Attempted) -> None:
     """However dear the cloud is."""
-    assert threshold(situated(attempted(p=0.5, threshold=0.6)), Margin(1e-9)).run == "cloud"
+    weights = Weights(value_usd=1e-9, usd_per_second=9.0)
+
+    assert threshold(situated(attempted(p=0.5, threshold=0.6), weights=weights)).run == "cloud"
+
+
+def passed_over(**changes: object) -> tuple[TierView, ...]:
+    """A device that is kept too seldom for the seconds that it takes, at a cent each, and a cloud for a cent."""
+    here = TierView("device", "device", seconds=5.0, chance=Chance(0.5, 0.9))
+    return (replace(here, **changes), TierView("cloud", "cloud", usd=0.01, quality=0.9))  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_not_worth_its_try_is_passed_over(situated: Situated, attempted: Attempted) -> None:
+    """With every number, which stays the reason; where the cloud fails, or is closed, the device answers."""
+    given = {"tiers": passed_over(), "weights": Weights(usd_per_second=0.01)}
+    asked = threshold(situated(**given))
+    answered = threshold(situated(attempted("cloud", "cloud"), **given))
+    failed = threshold(situated(attempted("cloud", "cloud", failed="server", finish=None), **given))
+    offline = threshold(situated(**given).without("cloud", OFFLINE))
+
+    assert (asked.run, asked.code) == ("cloud", "not_worth")
+    assert (asked.terms["chance_kept"], asked.terms["device_usd"], asked.terms["cost_usd"]) == (0.5, 0.05, 0.01)
+    assert (answered.answer, answered.code, answered.reason) == (0, "not_worth", asked.reason)
+    assert asked.reason == "an answer of the device costs $0.050, and 50% of them are kept"
+    assert failed.run == offline.run == "device"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"chance": None}, {"seconds": 0.0}, {"seconds": 0.5}, {"chance": Chance(1.0, 0.9), "seconds": 1.0}]
+)
+def test_a_device_is_tried_where_that_is_worth_it_or_unknown(situated: Situated, changes: dict[str, object]) -> None:
+    """A chance that nobody knows, a try that costs nothing, or less than it spares; on the edge, too."""
+    decision = threshold(situated(tiers=passed_over(**changes), weights=Weights(usd_per_second=0.01)))
+
+    assert (decision.run, decision.code) == ("device", "mode")
+
+
+def test_a_broken_answer_is_not_called_not_worth(situated: Situated, attempted: Attempted) -> None:
+    """The cloud is asked again, for what went wrong."""
+    broken = attempted("cloud", "cloud", failed="broken_off", finish=None)
+    decision = threshold(situated(broken, tiers=passed_over(), weights=Weights(usd_per_second=0.01)))
+
+    assert (decision.run, decision.code) == ("cloud", "broken_off")

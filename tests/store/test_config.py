@@ -112,7 +112,7 @@ def test_a_variable_sets_what_it_is_called_after(home: Path, name: str, text: st
 
 def test_variables_that_set_nothing_are_no_errors(home: Path) -> None:
     """A run goes on; the check can name them. Ours that are no settings are known, and an empty one is not set."""
-    known = {f"EDGECASCADE_{name}": "x" for name in ("HOME", "PROFILE", "LOG", "LOAD_PLUGINS")}
+    known = {f"EDGECASCADE_{name}": "x" for name in ("HOME", "LOG", "LOAD_PLUGINS")}
     unknown = {"EDGECASCADE_MODELS": "x", "EDGECASCADE_POLICY__BEND": "1", "EDGECASCADE_PRIVCY": " "}
     environment = known | unknown | {"EDGECASCADE_MODE": " ", "OTHER": "1"}
 
@@ -174,7 +174,10 @@ def test_a_slip_in_a_variable_that_keeps_texts_or_money_is_told(home: Path, name
         ('[prices."m"]\ninput = 1\noutput = 2\nimput = 3\n', r"line 4: unknown setting 'prices.m.imput'"),
         ("schema_version = 2\n", r"schema_version: found 2, wanted 1"),
         ("mode = \n", r"config.toml cannot be read: .*line 1"),
-        ('[policy]\nname = "margin"\n', r"found no policy.value_usd, wanted what a right answer is worth"),
+        ('[policy]\nname = "margin"\n', r"line 2: policy.name: found 'margin', .*wanted 'threshold'; remove it"),
+        ("policy.usd_per_joule = -1.0\n", r"line 1: policy.usd_per_joule: found -1.0, wanted 0 or more"),
+        ("policy.value_usd = 0\n", r"policy.value_usd: found 0, wanted more than 0"),
+        ('profile = ""\n', r"profile: found '', wanted a text that is not empty"),
     ],
 )
 def test_a_wrong_setting_is_told_with_its_place(home: Path, text: str, message: str) -> None:
@@ -289,6 +292,12 @@ def test_a_projects_privacy_rules_come_on_top(home: Path) -> None:
         "queue = true",
         'fitted = "a.json"',
         "policy.value_usd = 1000.0",
+        "policy.usd_per_second = 1.0",
+        "policy.usd_per_joule = 1.0",
+        "policy.usd_per_megabyte = 0.0",
+        "policy.seconds = 0.1",
+        "policy.usd = 9.0",
+        'profile = "laptop-x86"',
         'policy.name = "threshold"',
         'model = "https://example.org/v1#m"',
         'model = " http://127.0.0.1:8080/v1"',
@@ -333,6 +342,22 @@ def test_a_project_makes_numbers_only_stricter(home: Path) -> None:
     assert len(looser.passed_over) == 3 and not stricter.passed_over
     assert (stricter.settings.epsilon, stricter.settings.policy.samples) == (0.02, 1)
     assert read(home, project="epsilon = 0.02\n").settings.epsilon is None
+
+
+def test_a_band_of_the_users_own_weights_stays_theirs(home: Path) -> None:
+    """Where nothing is set, calls are begun early as the weights say; a project may only forbid them."""
+    assert read(home).settings.policy.hedge_below is None
+    assert read(home, project="policy.hedge_below = 0.0\n").settings.policy.hedge_below == 0.0
+    assert read(home, project="policy.hedge_below = 0.1\n").settings.policy.hedge_below is None
+
+
+def test_a_profile_is_set_by_name_or_by_a_path_seen_from_the_file(home: Path) -> None:
+    """In your config or by a variable."""
+    name, path = read(home, 'profile = "mine"\n'), read(home, 'profile = "./mine.toml"\n')
+    variable = read(home, environment={"EDGECASCADE_PROFILE": "mine"})
+
+    assert name.settings.profile == variable.settings.profile == "mine"
+    assert path.settings.profile == str(home / "config" / "mine.toml")
 
 
 def test_the_user_may_loosen_what_a_project_asks_for(home: Path) -> None:

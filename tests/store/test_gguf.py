@@ -30,6 +30,38 @@ def test_header_of_a_whole_file(tmp_path: Path) -> None:
     assert "tokenizer.ggml.tokens" not in found.metadata
 
 
+@pytest.mark.parametrize(
+    ("attention", "heads", "cached"),
+    [
+        ({"head_count": 4, "head_count_kv": 2}, 4, 3 * 2 * (16 + 16)),
+        ({"head_count": 4}, 4, 3 * 4 * (16 + 16)),
+        ({"head_count": 4, "head_count_kv": 1, "key_length": 32, "value_length": 24}, 4, 3 * (32 + 24)),
+        ({"head_count": (4, 8, 4), "head_count_kv": (2, 0, 1)}, 8, 3 * (8 + 8)),
+        ({"head_count": 0}, 0, 0),
+        ({}, 0, 0),
+        ({"head_count": 4, "head_count_kv": (-9, 0, 0)}, 4, 0),
+    ],
+)
+def test_what_a_token_leaves_in_the_cache(
+    tmp_path: Path, attention: dict[str, object], heads: int, cached: int
+) -> None:
+    """Heads of the cache times the lengths of key and value, over the layers: alike, or listed one by one."""
+    shape = {"llama.block_count": 3, "llama.embedding_length": 64}
+    path = written(tmp_path, gguf_bytes(shape | {f"llama.attention.{key}": value for key, value in attention.items()}))
+
+    found = read_gguf(path)
+
+    assert (found.heads, found.cached) == (heads, cached)
+
+
+@pytest.mark.parametrize("silent", ["llama.block_count", "llama.embedding_length"])
+def test_a_silent_header_leaves_the_cache_unknown(tmp_path: Path, silent: str) -> None:
+    """Without layers or a width nothing is worked out."""
+    path = written(tmp_path, gguf_bytes({silent: "many"}))
+
+    assert (read_gguf(path).heads, read_gguf(path).cached) == (None, None)
+
+
 def test_quantisation_falls_back_to_the_tensors(tmp_path: Path) -> None:
     """A file type that nobody knows gives way to the type of most weights."""
     path = written(tmp_path, gguf_bytes({"general.file_type": 999}))

@@ -29,6 +29,8 @@ from edgecascade.page.markup import number, percent
 POINTS = 240
 """Of a curve: more cannot be seen."""
 BINS = 20
+STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+"""Between the ticks of counts, which have little room."""
 OURS = Key("this calibration", BLUE, width=2.4)
 ORACLE = Key("oracle", GREEN, (5, 2))
 RANDOM = Key("random", MUTED, (1, 1.6))
@@ -191,15 +193,13 @@ def outcomes_chart(found: Findings) -> Chart:
     wrong = np.histogram(100 * found.p[found.y == 0], edges)[0]
 
     def draw(page: Any) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
         axes = page.subplots()
         style: dict[str, Any] = {"width": 100 / BINS, "align": "edge", "edgecolor": PAPER, "linewidth": 0.6}
         axes.bar(edges[:-1], right, color=BLUE, **style)
         axes.bar(edges[:-1], -wrong, color=VERMILION, **style)
         axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))
+        axes.yaxis.get_major_locator().set_params(nbins=6, integer=True, steps=STEPS)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
         axes.set(xlim=(0, 100), xlabel="Estimated probability p (%)", ylabel="Answers: wrong ↓, right ↑")
         top = 1.15 * max(right.max(), 1)
         axes.set_ylim(-1.08 * max(wrong.max(), 1), top)

@@ -63,7 +63,6 @@ def config_of(
         values |= found
         origin |= dict.fromkeys(found, layer.origin)
     settings = Settings.model_validate(_tree(values))
-    _check_margin(settings)
     return Config(settings, {".".join(leaf): source for leaf, source in origin.items()}, tuple(over))
 
 
@@ -80,14 +79,6 @@ def _sound(layer: Layer) -> Layer:
     if found := faults(layer):
         raise ConfigError(found[0])
     return layer
-
-
-def _check_margin(settings: Settings) -> None:
-    if settings.policy.name == "margin" and settings.policy.value_usd is None:
-        raise ConfigError(
-            "the policy margin weighs dollars against being right: found no policy.value_usd, wanted what a right "
-            "answer is worth to you; set it, or policy.name to threshold"
-        )
 
 
 def _leaves(values: Mapping[str, Any], above: Leaf = ()) -> Iterator[tuple[Leaf, Any]]:

@@ -76,6 +76,11 @@ def _keys_of(loc: tuple[int | str, ...]) -> Keys:
 
 def _of_setting(layer: Layer, parts: Keys, fault: "ErrorDetails") -> str:
     place, name = _place(layer, parts), ".".join(parts)
+    if parts == ("policy", "name") and fault["input"] == "margin":
+        return (
+            f"{place}{name}: found 'margin', which is no policy of its own any more, wanted 'threshold'; remove it: "
+            "policy.value_usd alone weighs dollars against being right"
+        )
     if fault["type"] in _MISSING:
         return f"{place}{name}: found nothing, wanted it to be set; set it"
     if fault["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -19,7 +19,7 @@ from edgecascade.store.paths import Folders
 from edgecascade.store.specs import is_server
 
 PREFIX = "EDGECASCADE_"
-NO_SETTINGS = {"HOME", "PROFILE", "LOG", "LOAD_PLUGINS", "LLAMA_BENCH"}
+NO_SETTINGS = {"HOME", "LOG", "LOAD_PLUGINS", "LLAMA_BENCH"}
 """Variables of ours that set nothing here."""
 
 GUARDS = ("PRIVACY", "PRIVACY__DEFAULT", "MODE", "OFFLINE", "BUDGET", "CLOUD")
@@ -33,14 +33,15 @@ PROJECT_MAY = {
 """What a project's file may set. It came with somebody's repository: it may not choose who gets the user's texts, what
 is kept of them, what may be spent, or what is promised."""
 
-NOT_OF_POLICY = ("name", "value_usd")
+NOT_OF_POLICY = ("name", "value_usd", "usd_per_second", "usd_per_joule", "usd_per_megabyte", "seconds", "usd")
+"""What an answer is worth, and so what is spent on it."""
 
 _INWARD: tuple[Mode, ...] = ("only_on_device", "prefer_on_device", "prefer_in_cloud", "only_in_cloud")
 _LAXITY: dict[str, Callable[[Any], float]] = {
     "mode": _INWARD.index,
     "offline": not_,
     "epsilon": lambda epsilon: epsilon or 0.0,  # without the user's own nobody knows here what a fitted file promises
-    "policy.hedge_below": float,
+    "policy.hedge_below": lambda band: band or 0.0,
     "policy.samples": float,
 }
 """How loose a value is, of settings that a project may only make stricter."""
@@ -86,8 +87,9 @@ def file_layer(path: Path) -> Layer:
         raise ConfigError(f"{path} cannot be read: {error}; wanted a config in TOML; mend it") from error
     if isinstance(fitted := values.get("fitted"), str):
         values["fitted"] = str(path.parent / Path(fitted).expanduser())
-    if isinstance(model := values.get("model"), str) and model.startswith(("./", "../", "~/")):
-        values["model"] = os.path.normpath(path.parent / Path(model).expanduser())
+    for name in ("model", "profile"):
+        if isinstance(spec := values.get(name), str) and spec.startswith(("./", "../", "~/")):
+            values[name] = os.path.normpath(path.parent / Path(spec).expanduser())
     return Layer(str(path), _spelled_out(values), text)
 
 

@@ -11,6 +11,7 @@ from edgecascade.store.prices import Price
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class _Table(BaseModel):
@@ -51,19 +52,30 @@ class StreamSettings(_Table):
 class PolicySettings(_Table):
     """Who answers.
 
-    value_usd    what a right answer is worth, for "margin"
+    value_usd    what a right answer is worth; None: the promise alone weighs quality
+    usd_per_second, usd_per_joule, usd_per_megabyte  what waiting, this device's energy and a metered link are worth
+    seconds      the longest that 95 of 100 answers may take, turned into a price of a second
+    usd          the most that an answer may cost on average, turned into a worth of a right one
     gates        whether to look at a draft before it is written
     samples      further drafts to compare near the threshold, as many as an engine writes side by side; 0: none
     band         how near, in p_correct
-    hedge_below  below this p_correct so far the cloud is asked while the device still writes; 0: never
+    hedge_below  below this p_correct so far the cloud is asked while the device still writes; 0: never; None: where it
+                 pays at these weights, and so never without them
+
+    A weight that is None is the profile's. With any of them set the cost of an answer is weighed.
     """
 
-    name: Literal["threshold", "margin"] = "threshold"
+    name: Literal["threshold"] = "threshold"
     value_usd: Positive | None = None
+    usd_per_second: NotNegative | None = None
+    usd_per_joule: NotNegative | None = None
+    usd_per_megabyte: NotNegative | None = None
+    seconds: Positive | None = None
+    usd: Positive | None = None
     gates: bool = True
     samples: int = Field(default=0, ge=0, le=8)
     band: Share = 0.05
-    hedge_below: Share = 0.0
+    hedge_below: Share | None = None
 
 
 class TimeoutSettings(_Table):
@@ -84,7 +96,8 @@ class Settings(_Table):
     shadow    share of all questions that both sides answer, to calibrate with
     queue     whether a question is kept until the network is back
     content   whether the ledger keeps texts         offline  no cloud is asked
-    deadline  seconds for an answer                  watts    what the device takes while it writes
+    deadline  seconds for an answer                  watts    what the device takes while it writes; None: its profile's
+    profile   name or path of the device's profile; None: the one that matches this machine
     prices    USD per million tokens, by the name of a cloud, instead of the shipped ones
     """
 
@@ -105,6 +118,7 @@ class Settings(_Table):
     offline: bool = False
     deadline: Positive | None = None
     watts: Positive | None = None
+    profile: str | None = Field(default=None, min_length=1)
     timeouts: TimeoutSettings = TimeoutSettings()
     prices: Mapping[str, Price] = {}
 

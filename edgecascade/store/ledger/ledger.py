@@ -216,6 +216,11 @@ class Ledger:
         with self._transaction("BEGIN") as connection:
             return reading.usual_tokens(connection, tier)
 
+    def usual_seconds(self, tier: str) -> float | None:
+        """Return the mean time of a tier's latest whole answers, in seconds; None where there are none."""
+        with self._transaction("BEGIN") as connection:
+            return reading.usual_seconds(connection, tier)
+
     def tail(self, count: int) -> list[dict[str, Any]]:
         """Return the latest answers as plain values, the latest last."""
         with self._transaction("BEGIN") as connection:

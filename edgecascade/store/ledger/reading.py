@@ -173,8 +173,19 @@ def answer(connection: sqlite3.Connection, prefix: str) -> dict[str, Any]:
 def usual_tokens(connection: sqlite3.Connection, tier: str) -> float | None:
     """Return the mean length of the latest 200 answers that a tier ended itself."""
     (mean,) = connection.execute(
-        "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM answers WHERE tier = ? AND place = 'device' "
+        "SELECT avg(completion_tokens) FROM (SELECT completion_tokens FROM answers WHERE tier = ? "
         "AND finish_reason = 'end' ORDER BY number DESC LIMIT 200)",
+        (tier,),
+    ).fetchone()
+    return None if mean is None else float(mean)
+
+
+def usual_seconds(connection: sqlite3.Connection, tier: str) -> float | None:
+    """Return the mean time of the latest 200 answers that a tier ended itself: a cloud's own, without the device's."""
+    (mean,) = connection.execute(
+        "SELECT avg(took) FROM (SELECT CASE WHEN place = 'device' THEN seconds ELSE (SELECT max(calls.seconds) FROM "
+        "calls WHERE answer_id = answers.id AND outcome = 'ok') END AS took FROM answers WHERE tier = ? "
+        "AND finish_reason = 'end' AND NOT (place = 'device' AND escalated) ORDER BY number DESC LIMIT 200)",
         (tier,),
     ).fetchone()
     return None if mean is None else float(mean)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgecascade.bench import DecodeBench
+from edgecascade.bench.decode import DecodeBench
 
 KEYS = {
     "build_commit", "build_number", "cpu_info", "gpu_info", "backends", "model_filename", "model_type", "model_size",
@@ -47,6 +47,7 @@ def test_the_last_line_is_json_with_llama_benchs_keys(home: dict[str, str]) -> N
     assert 0 < record["signals_ms"] < 100
     assert record["second_turn_ratio"] > 0
     assert record["samples_of_8_answer_ratio"] > 0
+    assert 0 < record["own_cost_median_ms"] <= record["own_cost_p99_ms"]
     assert table[0].startswith("| ")
     assert "not found" in done.stdout
 
@@ -84,3 +85,17 @@ def test_a_busy_machine_makes_figures_worthless() -> None:
     idle = DecodeBench([1.0], [], [], 0.1, 1.0, 1.0, 1.0, 0.0, facts)
 
     assert (busy.worthless, idle.worthless) == (True, False)
+
+
+def test_its_rows_compare_with_llama_bench() -> None:
+    """Our speed bears llama-bench's own name for the test; a peer that is missing is unknown, not 0."""
+    facts = {"n_gen": 128, "n_depth": 49, "n_threads": 2}
+    found = DecodeBench([140.0, 150.0], [], [30.0, 31.0], 1e-4, 1.0, 6.0, 5.0, 0.0, facts)
+
+    ours, ceiling, peer, signals, *ratios = found.rows()
+
+    assert (ours.test, ours.samples, ours.like_llama_bench) == ("tg128 @ d49", (140.0, 150.0), True)
+    assert ceiling.unknown
+    assert not peer.like_llama_bench
+    assert signals.median == 0.1
+    assert [row.median for row in ratios] == [1.0, 6.0, 5.0]

@@ -8,29 +8,28 @@ The JSON carries llama-bench's keys, so that tools that read those files read ou
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import truediv
 from pathlib import Path
 from statistics import fmean, median, pstdev
 from typing import Any
 
 from edgecascade import evidence, sensors
+from edgecascade.bench.facts import facts_of
+from edgecascade.bench.rows import Row, llama_bench_name
+from edgecascade.bench.tasks import SYSTEM, TASK, prompt_of
 from edgecascade.errors import InputError
 from edgecascade.llama import native
 from edgecascade.llama.baselines import high_level, signal_seconds
 from edgecascade.llama.engine import Engine
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.records import Message, Question, Sampling
-from edgecascade.store.gguf import read_gguf
+from edgecascade.sensors.load import BUSY_SHARE
 
-TASK = "Write a very long story about a ship, its captain, the sea, and all the harbours they came to."
-SYSTEM = "You are a storyteller. Your stories never end."
 BRIEF = "You are a helpful assistant. Answer in one short sentence."
 QUESTIONS = (
     "What is the capital of France?",
@@ -42,8 +41,6 @@ QUESTIONS = (
 )
 TURN_WORDS = 220
 BATCH = 8
-BUSY_SHARE = 0.1
-"""Other processes' share of the machine above which a figure is worthless."""
 FEWEST_TOKENS = 16
 
 Say = Callable[[str], None]
@@ -100,6 +97,25 @@ class DecodeBench:
             "worthless": self.worthless,
         }
 
+    def rows(self) -> list[Row]:
+        """Return the figures as rows; ours bears llama-bench's own name for the test, so that the two compare."""
+        tokens, depth = self.facts["n_gen"], self.facts["n_depth"]
+        name = llama_bench_name(0, tokens, depth)
+        speeds = ((name, self.samples_ts), (f"{name}, llama-bench", self.llama_bench_ts),
+                  (f"{name}, high-level API", self.high_level_ts))  # fmt: skip
+        shares = (
+            ("second turn, of a cold one", self.second_turn),
+            ("8 short samples, of one", self.samples_answer),
+            ("8 samples of a story, of one", self.samples_story),
+        )
+        rows = [
+            Row(test=test, unit="tokens/s", samples=tuple(found), n_gen=tokens, n_depth=depth, facts=self.facts,
+                unknown=None if found else "not found, or it dies here")
+            for test, found in speeds
+        ]  # fmt: skip
+        rows.append(Row(test="signals a token", unit="ms", samples=(self.signals_s * 1e3,), facts=self.facts))
+        return rows + [Row(test=test, unit="ratio", samples=(one,), facts=self.facts) for test, one in shares]
+
 
 def bench_decode(
     path: Path,
@@ -147,7 +163,8 @@ def bench_decode(
         samples_answer=answer,
         samples_story=story,
         busy_cores=max(busy, sensors.busy_cores(1.0)),
-        facts=_facts(path, settings, tokens=tokens, depth=len(prompt), peer=ceiling[0] if ceiling else {}),
+        facts=facts_of(path, settings, peer=ceiling[0] if ceiling else {})
+        | {"n_prompt": 0, "n_gen": tokens, "n_depth": len(prompt)},
     )
 
 
@@ -204,16 +221,8 @@ def _second_turn(engine: Engine) -> float:
     second = (*first, Message("assistant", answer.text), Message("user", "Which number came first, and which last?"))
     new = len(engine.tokens_of(second)) - len(engine.tokens_of(first))
     took = evidence.draft(engine, Question(second, Sampling(max_tokens=1))).timings.ttft_s
-    alone = _prompt_of(engine, new + engine.settings.chunk)
+    alone = prompt_of(engine, new + engine.settings.chunk)
     return took / evidence.draft(engine, Question(alone, Sampling(max_tokens=1))).timings.ttft_s
-
-
-def _prompt_of(engine: Engine, length: int) -> tuple[Message, ...]:
-    """Return a prompt of about this many tokens that shares no chunk with another."""
-    words = [str(number) for number in range(length * 7, length * 8)]
-    while words and len(engine.tokens_of([Message("user", " ".join(words))])) > length:
-        words.pop()
-    return (Message("user", " ".join(words)),)
 
 
 def _samples_cost(engine: Engine, task: str, *, system: str, tokens: int) -> float:
@@ -225,32 +234,3 @@ def _samples_cost(engine: Engine, task: str, *, system: str, tokens: int) -> flo
         raise InputError(f"the model answers {task!r} with one token, too few to time; use an instruct model")
     seconds_a_token = 1 / alone.timings.decode_tps
     return (arrivals[-1] - arrivals[0]) / (seconds_a_token * (len(arrivals) / BATCH - 1))
-
-
-def _facts(path: Path, settings: EngineSettings, *, tokens: int, depth: int, peer: dict[str, Any]) -> dict[str, Any]:
-    """Return llama-bench's keys that say what was measured."""
-    header = read_gguf(path)
-    return {
-        "build_commit": peer.get("build_commit"),
-        "build_number": peer.get("build_number"),
-        "cpu_info": peer.get("cpu_info") or native.cpu_id(),
-        "gpu_info": peer.get("gpu_info", ""),
-        "backends": peer.get("backends"),
-        "model_filename": str(path),
-        "model_type": peer.get("model_type") or f"{header.architecture} {header.quantisation}",
-        "model_size": peer.get("model_size") or header.bytes,
-        "model_n_params": header.parameters,
-        "n_batch": settings.chunk,
-        "n_ubatch": settings.chunk,
-        "n_threads": settings.threads,
-        "type_k": settings.kv_type,
-        "type_v": settings.kv_type,
-        "n_gpu_layers": settings.gpu_layers,
-        "flash_attn": {"auto": -1, "on": 1, "off": 0}[settings.flash_attention],
-        "n_prompt": 0,
-        "n_gen": tokens,
-        "n_depth": depth,
-        "test_time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "llama_cpp_python": native.version(),
-        "platform": platform.platform(),
-    }

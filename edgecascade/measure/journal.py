@@ -1,0 +1,83 @@
+"""What a measurement has found so far, so that one that was broken off goes on where it stopped.
+
+A line of JSON a step. A line that a kill left half-written does not count, and neither does a file that is a day old:
+the device has changed since.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edgecascade.store.files import write_whole
+
+SCHEMA = 1
+OLDEST_SECONDS = 24 * 3600.0
+
+Finding = dict[str, Any]
+
+
+class Journal:
+    """The steps that are done, and where they are written down.
+
+    key   what is measured, and with what; another key is another file
+    now   seconds since 1970
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, object], *, now: float) -> None:
+        """Look for one that can be gone on with; nothing is written yet."""
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+        self.path, self._key, self._now = folder / f"{digest}.jsonl", dict(key), now
+        self.found: dict[str, Finding] = {}
+        self.remark = self._resume()
+
+    def append(self, step: str, finding: Finding) -> None:
+        """Write a step down; where nothing can be written it is only not remembered."""
+        self.found[step] = finding
+        with suppress(OSError):
+            if not self.path.exists():
+                write_whole(self.path, self._line({"schema": SCHEMA, "key": self._key, "begun": self._now}))
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(self._line({"step": step, "found": finding}))
+
+    def remove(self) -> None:
+        """Forget it all: the profile is written."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def _resume(self) -> str | None:
+        """Take what an earlier run found; return what there is to say of it."""
+        head, *steps = self._lines() or [{}]
+        if head.get("schema") != SCHEMA or head.get("key") != self._key:
+            others = [path for path in self.path.parent.glob("*.jsonl") if path != self.path]
+            self.remove()
+            return "begun anew: the unfinished one is of another model, library, processor or mode" if others else None
+        age = self._now - float(head["begun"])
+        if not 0 <= age <= OLDEST_SECONDS:
+            self.remove()
+            return f"begun anew: the unfinished one is {age / 3600:.0f} hours old"
+        self.found = {str(line["step"]): line["found"] for line in steps}
+        names = ", ".join(self.found)
+        return f"going on with what was begun {age / 60:.0f} minutes ago; done: {names}" if self.found else None
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Return the whole lines; a half one ends them, and is cut off so that the next begins a line of its own."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return []
+        whole, _, half = text.rpartition("\n")
+        try:
+            lines = [json.loads(line) for line in whole.splitlines()]
+        except ValueError:
+            return []
+        if half:
+            with suppress(OSError):
+                write_whole(self.path, whole + "\n")
+        return lines
+
+    @staticmethod
+    def _line(content: Mapping[str, object]) -> str:
+        return json.dumps(content) + "\n"
