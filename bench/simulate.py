@@ -108,11 +108,11 @@ def recorded(tier: LocalTier, judge: Judge, question: LabelledQuestion, put: Que
 
 
 def waiting(seconds: float) -> Any:
-    """Return a cloud that thinks for so long, and then says three words."""
+    """Return a cloud that thinks for so long, and then names the first choice, which is an answer to any question."""
 
     def answer(messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
         time.sleep(seconds)
-        yield from ("I", " think", " so.")
+        yield from ("A", ".")
 
     return answer
 
