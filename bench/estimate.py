@@ -33,7 +33,8 @@ from threadpoolctl import threadpool_limits
 
 from edgecascade.calibrate import training
 from edgecascade.calibrate.choosing import Fold, choose_calibrator, choose_head, folds
-from edgecascade.calibrate.fit import baseline, fit
+from edgecascade.calibrate.figures import baseline
+from edgecascade.calibrate.fit import fit
 from edgecascade.calibrate.table import Table, table_of
 from edgecascade.calibrators import CALIBRATORS
 from edgecascade.fitted import Fitted

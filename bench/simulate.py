@@ -38,12 +38,13 @@ from edgecascade.judging import Judge, like_those_certified
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import open_engine
-from edgecascade.profile import Profile
+from edgecascade.profile import Profile, Weights
 from edgecascade.profiles import engine_of, profile_here
 from edgecascade.prompts import asked
 from edgecascade.pull import pull, sha256_of_model, system_of
 from edgecascade.records import Draft, Ending, Mode, Sampling, Token
 from edgecascade.signals import signals
+from edgecascade.simulate.comparing import scene_of
 from edgecascade.simulate.playing import CloudFacts, Played, Scene, play
 from edgecascade.simulate.rows import Row, looks_of
 from edgecascade.store.files import write_whole
@@ -134,20 +135,12 @@ def live(tier: LocalTier, server: LoopbackCloud, put: Sequence[Question], mode: 
 # 3. Replay
 
 
-def scene_of(tier: LocalTier, judge: Judge, profile: Profile, cloud: CloudFacts) -> Scene:
+def replayed(rows: Sequence[Row], tier: LocalTier, judge: Judge, profile: Profile, cloud: CloudFacts) -> Scene:
     """Return the cascade that ran live, on the device as its profile has it."""
-    speed = profile.speed_of(tier.parameters, tier.bytes)
-    if speed is None:
-        raise SystemExit(f"the profile {profile.name} has no speed; run `edgecascade measure` first")
-    certificate = judge.certificate
-    return Scene(
-        speed=speed,
-        power=profile.power,
-        cloud=cloud,
-        threshold=certificate.threshold if certificate.feasible else None,
-        gates=tuple((gate.at, gate.stop_below) for gate in gates_of(judge.fitted.file)),
-        gated=judge.gated,
-    )
+    return scene_of(
+        profile, judge.fitted.file, rows, parameters=tier.parameters, bytes=tier.bytes, cloud=cloud, weights=Weights(),
+        epsilon=judge.certificate.epsilon, gated=judge.gated,
+    )  # fmt: skip
 
 
 # 4. Report
@@ -222,7 +215,7 @@ def bench(given: argparse.Namespace, stack: ExitStack) -> dict[str, Any]:
     say("live")
     lived = live(tier, server, put, "prefer_on_device")
     busy.append(sensors.busy_cores())
-    scene = scene_of(tier, judge, profile, cloud)
+    scene = replayed(rows, tier, judge, profile, cloud)
     started = time.perf_counter()
     played = play(rows, scene)
     took = time.perf_counter() - started

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from edgecascade.calibrate.choosing import Choice, choose_calibrator, choose_head, crossed, folds
-from edgecascade.calibrate.fit import FIT_SHARE, ended
-from edgecascade.calibrate.table import Promise, Table, table_of
+from edgecascade.calibrate.fit import FIT_SHARE
+from edgecascade.calibrate.table import Promise, Table, ended, table_of
 from edgecascade.calibrators import Calibrator, refit_intercept
 from edgecascade.guarantees.binomial import interval
 from edgecascade.guarantees.ladder import certify_ladder
@@ -42,6 +42,7 @@ from edgecascade.store.files import write_whole
 PROMISES: dict[Promise, tuple[float, ...]] = {"regret": (0.05, 0.1), "selective": (0.3, 0.4)}
 DELTA = 0.1
 LABELS = 50
+FEWEST_COMMON, FEWEST_ALONE = 4 * LABELS, 60
 ROUNDING = 1e-9
 WAYS = ("transferred", "refit", "certified", "recalibrated")
 Rows = NDArray[np.int64]
@@ -161,7 +162,7 @@ def same_text(base: Table, variant: Table) -> float:
 def nats(one: Attempts, other: Attempts) -> float | None:
     """Return the fingerprints' root mean square difference; None where the likeliest tokens differ too often."""
     pairs = [
-        (a[1], b[1]) for a, b in zip(one.header.fingerprint, other.header.fingerprint, strict=True) if a[0] == b[0]
+        (a[1], b[1]) for a, b in zip(one.header.fingerprint, other.header.fingerprint, strict=False) if a[0] == b[0]
     ]
     return (
         math.sqrt(sum((a - b) ** 2 for a, b in pairs) / len(pairs))
@@ -170,8 +171,18 @@ def nats(one: Attempts, other: Attempts) -> float | None:
     )
 
 
+def check(common: int, alone: int) -> None:
+    """End where there is too little to measure with."""
+    for found, wanted, what in (
+        (common, FEWEST_COMMON, "questions that BASE and every variant answered"),
+        (alone, FEWEST_ALONE, "questions that BASE alone answered, for the fit"),
+    ):
+        if found < wanted:
+            sys.exit(f"too few to measure with: found {found} {what}, wanted {wanted} or more; collect more attempts")
+
+
 def common(attempts: Attempts, ids: set[str], cloud: dict[str, float]) -> Table:
-    """Return the attempts at these questions as columns, the cloud beside them: always right where none was asked."""
+    """Return the attempts at these questions as columns, by id, beside a cloud: always right where none was asked."""
     rows = tuple(replace(row, cloud=cloud.get(row.id, 1.0)) for row in attempts.rows if row.id in ids)
     return table_of(replace(attempts, rows=rows), "regret")
 
@@ -182,6 +193,7 @@ def measure(base: Attempts, variants: dict[str, Attempts], cloud: Attempts | Non
     ids = set.intersection(*({row.id for row in found.rows} for found in asked))
     scores = {row.id: row.grade.score for row in cloud.rows} if cloud else {}
     rest = tuple(row for row in base.rows if row.id not in ids)
+    check(len(ids), len(rest))
     fitted = Fitted(table_of(replace(base, rows=rest), "selective"))
     say(f"head {fitted.choice.name}, calibrator {fitted.name}, from {len(rest)} questions; {len(ids)} in common")
     table = common(base, ids, scores)

@@ -23,6 +23,9 @@ TOLD = (
 )  # fmt: skip
 """The signals that a reader can make sense of; ``--json`` has them all."""
 
+UNKNOWN = ("device_usd", "device_joules", "cost_usd", "cost_joules")
+"""Numbers of a decision that are told where they are missing, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
@@ -93,17 +96,32 @@ def _weighed(record: Row) -> Iterator[str]:
     if record.get("profile"):
         yield f"profile {record['profile']}"
     if weights := record.get("weights"):
-        yield f"weights: {', '.join(f'{name} {value:g}' for name, value in weights.items() if value) or 'all 0'}"
+        set_to = [f"{name} {value:g}" for name, value in weights.items() if value and name not in ("seconds", "usd")]
+        yield f"weights: {', '.join(set_to) or 'all 0'}"
+        yield from _ceilings(weights)
     elif record.get("profile"):
         yield "no weights: the certificate alone decides"
     yield from record.get("moved", ())
     yield from dict.fromkeys(filter(None, (_inequality(step["terms"]) for step in record["trace"])))
 
 
+def _ceilings(weights: Row) -> Iterator[str]:
+    """Yield each ceiling with the price that it became when the cascade was opened."""
+    if weights.get("seconds") is not None:
+        price = f"a second counts ${weights['usd_per_second']:.4g}"
+        yield f"policy.seconds: 95 of 100 answers within {weights['seconds']:g} s, so {price}"
+    if weights.get("usd") is not None:
+        worth = weights["value_usd"]
+        price = "the certificate alone keeps it" if worth is None else f"a right answer counts ${worth:.4g}"
+        yield f"policy.usd: ${weights['usd']:g} an answer on average, so {price}"
+
+
 def _inequality(terms: Row) -> str | None:
-    """Return what was weighed in a decision, in numbers; None where nothing was, or not all is known."""
-    if terms.get("cost_usd") is None or "cost_seconds" not in terms:
+    """Return what was weighed in a decision, in numbers; None where nothing was."""
+    if "cost_seconds" not in terms:
         return None
+    if terms["cost_usd"] is None:
+        return "nothing was weighed against the cloud: what it charges is unknown"
     if terms.get("gain") is not None:
         return _against_the_cloud(terms)
     return _against_the_try(terms) if terms.get("chance_kept") is not None else None
@@ -118,7 +136,7 @@ def _against_the_cloud(terms: Row) -> str:
 def _against_the_try(terms: Row) -> str:
     gain, price = _gain_of_keeping(terms), terms["device_usd"]
     spared = terms["chance_kept"] * gain
-    kept = f"{terms['chance_kept']:.4g} of the device's answers are kept, and each of them spares ${gain:.4g}"
+    kept = f"{terms['chance_kept']:.2%} of the device's answers are kept, and each of them spares ${gain:.4g}"
     sign = ">=" if spared >= price else "<"
     return f"{kept}: ${spared:.4g} {sign} ${price:.4g}, the price of a try with {_parts(terms, 'device')}"
 
@@ -142,7 +160,8 @@ def _decision(step: Row) -> str:
     what = f"ask {step['run']}" if step["run"] else "stop"
     if step["answer"] is not None:
         what = f"attempt {step['answer'] + 1} is the answer"
-    terms = ", ".join(f"{name} {_number(value)}" for name, value in step["terms"].items() if value is not None)
+    known = {name: value for name, value in step["terms"].items() if value is not None or name in UNKNOWN}
+    terms = ", ".join(f"{name} {'unknown' if value is None else _number(value)}" for name, value in known.items())
     return f"{what} [{step['code']}] {step['reason']}{f' ({terms})' if terms else ''}"
 
 
@@ -270,13 +289,13 @@ def _try(row: Row) -> Iterator[str]:
         at = f"${terms['chance_kept'] * gain:.6g}"
         if code != "not_worth":
             if price:
-                yield f"a device whose answer costs above {at} would not have been tried"
+                yield f"a device whose try costs above {at} would not have been tried"
             continue
         if not terms["chance_kept"]:
             wanted = f"at these weights from p {terms['kept_from']:.4f}" if terms["kept_from"] else "of such a question"
             yield f"a calibration with answers that are kept: {wanted}"
             continue
-        yield f"a device whose answer costs below {at} would have been tried"
+        yield f"a device whose try costs below {at} would have been tried"
         if gain and price <= gain:
             yield f"a chance of {_up(price / gain)} or more that it is kept would have tried the device"
 

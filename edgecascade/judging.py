@@ -83,7 +83,11 @@ class Judge:
         if holds.state != "fresh":
             return Estimate(p, None, None, calibration)
         threshold = self.certificate.threshold + self.watch.stricter
-        return Estimate(p, threshold, self.certificate.sentence(file.created), calibration)
+        return Estimate(p, threshold, self.promise(fewer=self.watch.stricter > 0), calibration)
+
+    def promise(self, *, fewer: bool = False) -> str:
+        """Return what is promised, in words; ``fewer``: not all that the certificate covers is kept."""
+        return self.certificate.sentence(self.fitted.file.created, fewer=fewer)
 
     def stopped(self, question: Question) -> None:
         """Let the monitors see that a gate stopped the answer to a question."""

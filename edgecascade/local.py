@@ -64,7 +64,7 @@ def open_engine(
     """
     chosen = settings or chosen_by(profile)
     fitting = settings_that_fit(path, chosen, folders=folders, notice=notice)
-    known = replace(fitting, threads=chosen.threads or _threads(profile))
+    known = replace(fitting, threads=chosen.threads or _threads(profile, path.stat().st_size))
     verdict, fresh = probed(path, known, folders=folders)
     if fresh and verdict.verdict == "fallback":
         notice(f"{verdict.detail}. Slower by some percent; `edgecascade doctor` says how to rebuild it.")
@@ -93,8 +93,9 @@ def device_profile(folders: Folders) -> Profile | None:
 
     Raises ConfigError, ProfileError.
     """
-    chosen = config_of(folders, Path.cwd(), os.environ).settings.profile
-    return profile_here(folders, chosen=chosen, machine=sensors.machine())
+    config = config_of(folders, Path.cwd(), os.environ)
+    place = f"`profile` of {config.origin['profile']}"
+    return profile_here(folders, chosen=config.settings.profile, machine=sensors.machine(), place=place)
 
 
 def chosen_by(profile: Profile | None) -> EngineSettings:
@@ -199,10 +200,10 @@ def _size(count: int) -> str:
 # Whose cores.
 
 
-def _threads(profile: Profile | None) -> int:
-    """Return the threads to decode with where nobody has set them: those of the profile, as far as cores are idle."""
+def _threads(profile: Profile | None, bytes: int) -> int:
+    """Return the threads for a file of that size where nobody has set them: the profile's, as far as cores are idle."""
     free = sensors.free_threads()
-    return min(free, profile.engine.threads or free) if profile else free
+    return min(free, profile.threads_of(bytes) or free) if profile else free
 
 
 def _sharing(decoding: Decoding, settings: EngineSettings, *, told: bool) -> Sharing:

@@ -52,6 +52,10 @@ class Curve:
         return Curve(tuple((x, y * factor) for x, y in self.points))
 
 
+SMALLER = 2 / 3
+"""The power of the bytes by which the seconds of a token fall below all rows; in devices/ rows say 0.3 to 1.2."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
     """How fast one model runs.
@@ -59,7 +63,7 @@ class Speed:
     model    for people                       parameters, bytes  its size; bytes of the weights' file
     prefill  prompt tokens -> seconds to read so many into an empty memory, from (0, 0) on
     decode   tokens in memory -> seconds to write one more, every signal on
-    load_s   seconds to load it; None: unknown
+    load_s   seconds to load it               threads  that it was measured with; None: unknown
     """
 
     model: str
@@ -70,6 +74,7 @@ class Speed:
     mark: Mark
     source: str
     load_s: float | None = None
+    threads: int | None = None
 
     def reading(self, prompt_tokens: float, reused: float = 0.0) -> float:
         """Return the seconds to read a prompt, of which ``reused`` tokens are in memory."""
@@ -79,19 +84,35 @@ class Speed:
         """Return the seconds to write so many tokens behind ``depth`` others."""
         return tokens * self.decode(depth + tokens / 2)
 
-    def scaled(self, parameters: float, bytes: float) -> "Speed":
-        """Return the estimate for a model of another size: reading goes with parameters, writing with bytes."""
-        if parameters == self.parameters and bytes == self.bytes:
+    def scaled(self, parameters: float, bytes: float, beside: "Speed | None" = None) -> "Speed":
+        """Return the estimate for a model of another size; ``beside`` is a row of a third one, if known.
+
+        Reading goes with the parameters. Writing lies on the straight line in bytes through both rows; without another
+        row it goes with the bytes of a larger file. Below all rows it falls with the power ``SMALLER`` of the bytes at
+        most, because a token has costs that do not shrink with the file. No file is faster than its bytes make it. As
+        many bytes are the same file.
+        """
+        if bytes == self.bytes:  # the same file: manifests round the parameters
             return self
+        ratio = times = bytes / self.bytes
+        if beside:
+            rise = (beside.decode(0) / self.decode(0) - 1) / (beside.bytes / self.bytes - 1)
+            times = 1 + rise * (ratio - 1)
+        if bytes < min(self.bytes, beside.bytes if beside else self.bytes):
+            times = max(times, ratio**SMALLER)
+        least, most = sorted((1.0, ratio))
+        size = f"{max(ratio, 1 / ratio):.2g} times as {'small' if ratio > 1 else 'large'}"
         return replace(
             self,
             parameters=parameters,
             bytes=bytes,
             prefill=self.prefill.times(parameters / self.parameters),
-            decode=self.decode.times(bytes / self.bytes),
+            decode=self.decode.times(min(max(times, least), most)),
             mark="estimate",
-            source=f"scaled from {self.model} ({self.mark}: {self.source})",
-            load_s=None if self.load_s is None else self.load_s * bytes / self.bytes,
+            source=f"scaled from {self.model}, {size}{f', and {beside.model}' if beside else ''} "
+            f"({self.mark}: {self.source})",
+            load_s=None if self.load_s is None else self.load_s * ratio,
+            threads=None,
         )
 
 
@@ -236,11 +257,27 @@ class Profile:
     notes: str = ""
 
     def speed_of(self, parameters: float, bytes: float) -> Speed | None:
-        """Return how fast a model of this size runs: the row nearest in bytes, scaled; None where no row is known."""
+        """Return how fast a model of this size runs: its own row, else an estimate; None where no row is known.
+
+        The estimate begins at the row nearest in size, and goes to the nearest beyond the model's size, or else to
+        the nearest of another size.
+        """
+
+        def far(row: Speed) -> float:
+            return max(row.bytes / bytes, bytes / row.bytes)
+
         if not self.speeds:
             return None
-        nearest = min(self.speeds, key=lambda row: max(row.bytes / bytes, bytes / row.bytes))
-        return nearest.scaled(parameters, bytes)
+        nearest = min(self.speeds, key=far)
+        others = [row for row in self.speeds if row.bytes != nearest.bytes]
+        this_side = nearest.bytes < bytes
+        beside = min(others, key=lambda row: ((row.bytes < bytes) == this_side, far(row)), default=None)
+        return nearest.scaled(parameters, bytes, beside)
+
+    def threads_of(self, bytes: float) -> int | None:
+        """Return the threads for a model's file: those that this very one was measured with, else the device's."""
+        own = next((row.threads for row in self.speeds if row.bytes == bytes and row.threads), None)
+        return own or self.engine.threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

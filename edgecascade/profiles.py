@@ -11,14 +11,22 @@ from edgecascade.store.profiles import Listed, find_profile, listed
 _log = logging.getLogger("edgecascade")
 
 
-def profile_here(folders: Folders, *, chosen: str | None, machine: Machine) -> Profile | None:
+ANY_PLACE = "`profile` of the config, or EDGECASCADE_PROFILE"
+
+
+def profile_here(folders: Folders, *, chosen: str | None, machine: Machine, place: str = ANY_PLACE) -> Profile | None:
     """Return the profile that was chosen by name or path, else the one that fits this machine; None where none does.
 
     The user's own come before the shipped ones, then whatever has more rules that hold. A profile without rules is
-    only taken by its name.
+    only taken by its name. ``place`` is where it was chosen, for whoever looks for a name that cannot be used.
     """
     if chosen:
-        return find_profile(chosen, folders)
+        try:
+            return find_profile(chosen, folders)
+        except ProfileError as error:
+            raise ProfileError(
+                f"{error}; it stands in {place}: mend it there, or `edgecascade devices use none`"
+            ) from error
     there = listed(folders)
     for entry in there:
         if entry.fault:

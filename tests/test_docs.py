@@ -14,6 +14,7 @@ import pytest
 from edgecascade.cli import main
 from edgecascade.signals import SIGNALS
 from edgecascade.store.manifests import read_manifest
+from edgecascade.store.paths import shipped
 
 ROOT = Path(__file__).parent.parent
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
@@ -70,6 +71,12 @@ def test_every_python_block_runs(page: Path, home: dict[str, str], tmp_path: Pat
     done = subprocess.run(command, env=home, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_shipped_files_are_named_by_their_folder(page: Path) -> None:
+    """In a wheel they lie elsewhere than in a checkout, and only a folder is found in both."""
+    assert all(shipped(kind).is_dir() for kind in re.findall(r'shipped\("([^"]+)"\)', page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -1,7 +1,9 @@
 """From a model's name to an engine, on this device."""
 
 import json
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ from edgecascade import Question, Sampling, open_local, sensors
 from edgecascade.cli import main
 from edgecascade.cli.options import settings_of
 from edgecascade.diagnosis import profile_in_use
-from edgecascade.errors import DeviceError, ModelFileError
+from edgecascade.errors import DeviceError, ModelFileError, ProfileError
 from edgecascade.llama.engine import Engine
 from edgecascade.llama.probe import Verdict, apply
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import chosen_by, device_profile, footprint_of, open_engine, probed, settings_that_fit
-from edgecascade.profile import EngineChoice, Profile
+from edgecascade.profile import Curve, EngineChoice, Profile, Speed
 from edgecascade.store.decoding import Decoding
 from edgecascade.store.gguf import read_gguf
 from edgecascade.store.paths import Folders
@@ -88,13 +90,14 @@ def test_a_model_is_probed_once(model_path: Path, folders: Folders) -> None:
     assert asked == [True, False, True]
 
 
-def test_nothing_is_said_when_all_is_well(model_path: Path, folders: Folders) -> None:
-    """A notice is for what changed; a library that works is no news."""
-    verdict, _ = probed(model_path, EngineSettings(), folders=folders)
-    lines: list[str] = []
+def test_nothing_is_said_when_all_is_well(model_path: Path) -> None:
+    """A notice is for what changed; a library that works is no news, and a verdict that is known is none either."""
+    folders, lines = Folders.of(os.environ), list[str]()
+    probed(model_path, EngineSettings(), folders=folders)
+
     open_engine(model_path, folders=folders, notice=lines.append).close()
 
-    assert bool(lines) is (verdict.verdict == "fallback")
+    assert lines == []
 
 
 def test_the_default_model_needs_no_name() -> None:
@@ -191,7 +194,11 @@ def test_without_a_profile_the_engines_own_hold() -> None:
 
 
 def test_an_engine_by_the_profile(mine: Path, model_path: Path) -> None:
-    """Opened without settings an engine has the profile's; with settings exactly those."""
+    """Opened without settings an engine has the profile's, and the threads of its own row; else just those given."""
+    size = model_path.stat().st_size
+    curves = {"prefill": Curve(((0, 0.0), (64, 1.0))), "decode": Curve(((0, 0.01),))}
+    row = Speed(model="m", parameters=size, bytes=size, mark="measured", source="here", threads=1, **curves)
+    write_profile(mine, replace(MINE, engine=replace(MINE.engine, threads=2), speeds=(row,)))
     with open_local(str(model_path)) as by_profile, open_local(str(model_path), EngineSettings(context=512)) as by_hand:
         assert (by_profile.context_length, by_profile.settings.kv_type, by_profile.settings.threads) == (
             1024,
@@ -218,6 +225,19 @@ def test_the_profile_is_the_configs(folders: Folders, mine: Path, monkeypatch: p
     (folders.config / "config.toml").write_text(f"profile = {str(mine)!r}\n")
 
     assert device_profile(folders) == MINE
+
+
+def test_a_name_of_no_profile_says_where_it_stands(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable or the file, whichever holds."""
+    folders.config.mkdir(parents=True)
+    (folders.config / "config.toml").write_text("profile = 'nope'\n")
+
+    monkeypatch.setenv("EDGECASCADE_PROFILE", "nada")
+    with pytest.raises(ProfileError, match=r"'nada'.*stands in `profile` of EDGECASCADE_PROFILE"):
+        device_profile(folders)
+    monkeypatch.delenv("EDGECASCADE_PROFILE")
+    with pytest.raises(ProfileError, match=r"'nope'.*stands in `profile` of .*config\.toml"):
+        device_profile(folders)
 
 
 def test_engines_that_decode_at_once_share_the_cores(folders: Folders, model_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from edgecascade.errors import ProfileError
 from edgecascade.llama.settings import EngineSettings
-from edgecascade.profile import EngineChoice, Machine, Match, Profile
+from edgecascade.profile import Curve, EngineChoice, Machine, Match, Profile, Speed
 from edgecascade.profiles import engine_of, profile_here
 from edgecascade.store.paths import Folders, shipped
-from edgecascade.store.profiles import listed, user_profile, write_profile
+from edgecascade.store.profiles import listed, read_profile, user_profile, write_profile
 
 GIB = 2**30
 PI = Machine(
@@ -255,3 +256,95 @@ def test_what_a_profile_sets_is_what_the_engine_takes(folders: Folders) -> None:
     for entry in listed(folders):
         assert entry.profile
         EngineSettings(**engine_of(entry.profile))  # type: ignore[arg-type]
+
+
+def row(bytes: float, a_token: float, threads: int | None = None) -> Speed:
+    """Return how fast a model of that size runs, a byte a parameter."""
+    return Speed(
+        model=f"{bytes:g} bytes", parameters=bytes, bytes=bytes, prefill=Curve(((0, 0.0), (512, a_token * 100))),
+        decode=Curve(((0, a_token), (1000, a_token * 2))), mark="measured", source="here", load_s=1.0, threads=threads,
+    )  # fmt: skip
+
+
+def of(*speeds: Speed) -> Profile:
+    """Return a profile with these rows."""
+    return Profile(name="p", title="P", kind="phone", engine=EngineChoice(threads=4), speeds=speeds)
+
+
+def a_token(profile: Profile, bytes: float) -> float:
+    """Return the seconds of one token of a model of that size."""
+    found = profile.speed_of(bytes, bytes)
+    assert found
+    return found.decode(0)
+
+
+def test_no_shipped_row_would_be_promised_much_faster_than_it_was_published() -> None:
+    """Each row that is left out is worked out from the others: at most a quarter too fast, and 2.6 times too slow."""
+    shares = []
+    for profile in map(read_profile, shipped("devices").glob("*.toml")):
+        for left_out in profile.speeds if len(profile.speeds) > 1 else ():
+            others = replace(profile, speeds=tuple(other for other in profile.speeds if other is not left_out))
+            found = others.speed_of(left_out.parameters, left_out.bytes)
+            assert found and found.mark == "estimate"
+            shares.append(found.decode(0) / left_out.decode(0))
+
+    assert len(shares) >= 20
+    assert min(shares) >= 0.8 and max(shares) <= 2.6
+
+
+@pytest.mark.parametrize("rows", [(row(1e9, 0.1),), (row(1e8, 0.02), row(1e9, 0.1)), (row(1e8, 0.01), row(2e8, 0.05))])
+def test_a_smaller_model_is_no_slower_and_none_beats_its_bytes(rows: tuple[Speed, ...]) -> None:
+    """Between the row itself and the row in proportion to the bytes, at every size; and larger ones take longer."""
+    profile, sizes = of(*rows), [10**power for power in (6.0, 7.0, 8.0, 8.2, 8.9, 9.0, 9.5, 10.0)]
+    for size in sizes:
+        nearest = min(rows, key=lambda one: max(one.bytes / size, size / one.bytes))
+        least, most = sorted((nearest.decode(0), nearest.decode(0) * size / nearest.bytes))
+        assert least <= a_token(profile, size) <= most * (1 + 1e-9)
+
+    assert all(a_token(profile, one) <= a_token(profile, other) for one, other in pairwise(sizes))
+
+
+def test_two_rows_make_a_straight_line() -> None:
+    """The costs of a token that do not shrink with the file are seen by two rows; each row itself is as it was."""
+    rows = row(1e8, 0.02), row(1e9, 0.11)
+    profile = of(*rows)
+
+    assert [profile.speed_of(one.parameters, one.bytes) for one in rows] == [*rows]
+    assert a_token(profile, 5e8) == pytest.approx(0.06)
+    assert a_token(profile, 5e7) == pytest.approx(0.015)
+
+
+def test_a_line_that_promises_too_much_is_not_followed_below_all_rows() -> None:
+    """Where the larger model is slower than its bytes say, a smaller one is not taken to cost nothing."""
+    assert a_token(of(row(1e8, 0.01), row(1e9, 0.5)), 1.25e7) == pytest.approx(0.01 / 4)
+
+
+def test_an_estimate_says_what_it_is_scaled_from_and_how_far() -> None:
+    """Fifty times is not as good as twice, and whoever reads it sees which."""
+    found = of(row(5e9, 0.1, threads=4)).speed_of(1e8, 1e8)
+
+    assert found and found.source == "scaled from 5e+09 bytes, 50 times as large (measured: here)"
+    assert (found.mark, found.load_s, found.threads) == ("estimate", pytest.approx(0.02), None)
+    assert found.reading(512) == pytest.approx(0.1 * 100 / 50)
+
+
+def test_a_model_runs_with_the_threads_that_it_was_measured_with() -> None:
+    """Two models may each have their own; what was never measured has the device's."""
+    profile = of(row(1e8, 0.02, threads=1), row(1e9, 0.1, threads=2), row(2e9, 0.2))
+
+    assert [profile.threads_of(bytes) for bytes in (1e8, 1e9, 2e9, 3e9)] == [1, 2, 4, 4]
+
+
+def test_as_many_bytes_are_the_same_file() -> None:
+    """A manifest rounds the parameters: what was measured stays measured."""
+    measured = row(5e9, 0.1, threads=4)
+
+    assert of(measured).speed_of(measured.parameters * 1.004, measured.bytes) == measured
+
+
+def test_a_chosen_name_that_is_none_says_where_it_stands(folders: Folders) -> None:
+    """In the place that the caller knows, with the command that mends it."""
+    with pytest.raises(
+        ProfileError, match=r"called 'nope'.*it stands in here: mend it there, or `edgecascade devices use none`"
+    ):
+        profile_here(folders, chosen="nope", machine=PI, place="here")

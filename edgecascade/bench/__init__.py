@@ -5,5 +5,6 @@ answer     real questions, with the cascade off and on      sustained  minutes o
 prefix     the turns of a chat, reused and read anew        memory     from before loading to the peak while answering
 samples    several answers in one batch
 
-Every suite ends with what the cascade itself costs, and knows whether others used the machine meanwhile.
+Every suite ends with what the cascade itself costs and with work that is none of ours, which tells how fast the machine
+itself was; and it knows whether others used the machine meanwhile.
 """

@@ -5,11 +5,10 @@
     escalating     the device's draft is never kept: a cloud that takes no time answers behind it. What a real one and
                    its network take comes on top
 
-A way answers a block of questions before the next way does, so that no question's prompt is still in memory.
+Before each answer the engine's memory is made one of another prompt: no way gains by what an earlier one has read.
 """
 
-import subprocess
-import sys
+import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,6 @@ from edgecascade.cascade.setup import Options
 from edgecascade.cascade.tiers import LocalTier, RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
-from edgecascade.errors import DeviceError
 from edgecascade.llama.engine import Engine
 from edgecascade.policies import Situation, policy_of
 from edgecascade.policies.situation import best_left, run, stop
@@ -33,18 +31,12 @@ from edgecascade.records import Decision, Delta, Done, Mode, Question, Timings
 from edgecascade.store.ledger import Ledger
 from edgecascade.store.paths import Folders, shipped
 from edgecascade.store.questions import read_questions
+from edgecascade.testing import LoopbackCloud
 
 OFF, ON, ESCALATING = "cascade off", "cascade on", "escalating"
-BLOCK = 10
 SAID = " ".join(f"word{number}" for number in range(20))
-CLOUD = """
-import sys
-from edgecascade.testing import LoopbackCloud
-with LoopbackCloud(sys.argv[1]) as cloud:
-    print(cloud.spec(), flush=True)
-    sys.stdin.read()
-"""
-"""The cloud's program: in a process of its own, so that it does not take turns with what is measured."""
+TOLD_EVERY = 5.0
+"""Seconds."""
 
 Told = Callable[[], None]
 Way = Callable[[Question, Told], Timings]
@@ -75,31 +67,44 @@ def answer(
     ways: Mapping[str, Way],
     questions: Sequence[Question],
     *,
+    forget: Callable[[], object],
     say: Say = lambda line: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Row]:
-    """Return first token, time a token and end to end of each way, over all questions."""
+    """Return first token, time a token and end to end of each way, over all questions.
+
+    ``forget`` is called before each answer. The first question warms each way up.
+    """
     found: dict[str, list[Heard]] = {name: [] for name in ways}
     for way in ways.values():
         heard(way, questions[0], clock)
-    order = list(ways)
-    for start in range(0, len(questions), BLOCK):
+    order, told = list(ways), clock()
+    for number, question in enumerate(questions, 1):
         for name in order:
-            found[name] += [heard(ways[name], question, clock) for question in questions[start : start + BLOCK]]
+            forget()
+            found[name].append(heard(ways[name], question, clock))
         order = order[1:] + order[:1]
-        say(f"answer: {min(start + BLOCK, len(questions))} of {len(questions)} questions")
-    return [row for name, all_heard in found.items() for row in _rows(name, all_heard)]
+        if (now := clock()) - told >= TOLD_EVERY or number == len(questions):
+            told = now
+            say(f"answer: {number} of {len(questions)} questions")
+    facts = {"questions": f"{len(questions)} ({_digest(questions)})"}
+    return [row for name, all_heard in found.items() for row in _rows(name, all_heard, facts)]
 
 
-def _rows(way: str, found: Sequence[Heard]) -> list[Row]:
+def _rows(way: str, found: Sequence[Heard], facts: Mapping[str, str]) -> list[Row]:
     tokens = tuple(one.a_token for one in found if one.a_token is not None)
     unit: Unit = "ms"
     return [
-        Row(test=f"first token, {way}", unit=unit, samples=tuple(one.first for one in found)),
-        Row(test=f"time per token, {way}", unit=unit, samples=tokens,
+        Row(test=f"first token, {way}", unit=unit, samples=tuple(one.first for one in found), facts=facts),
+        Row(test=f"time per token, {way}", unit=unit, samples=tokens, facts=facts,
             unknown=None if tokens else "no answer had two tokens"),
-        Row(test=f"end to end, {way}", unit=unit, samples=tuple(one.whole for one in found)),
+        Row(test=f"end to end, {way}", unit=unit, samples=tuple(one.whole for one in found), facts=facts),
     ]  # fmt: skip
+
+
+def _digest(questions: Sequence[Question]) -> str:
+    said = "\0".join(message.content for question in questions for message in question.messages)
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
 
 
 def shipped_questions(limit: int, system: str | None) -> list[Question]:
@@ -115,7 +120,7 @@ def ways_of(engine: Engine, *, name: str, sha256: str, system: str | None) -> It
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folders = Folders.of({"EDGECASCADE_HOME": str(folder)})
-        cloud = cloud_spec(stack.enter_context(loopback_cloud()), {})
+        cloud = cloud_spec(stack.enter_context(LoopbackCloud(SAID)).spec(), {})
 
         def cascade(mode: Mode, clouds: Sequence[RemoteTier]) -> Cascade:
             device = LocalTier(engine, name=name, sha256=sha256, folders=folders, system=system)
@@ -152,21 +157,3 @@ def never_kept(situation: Situation) -> Decision:
     if situation.last("device") is None and device is not None:
         return run(device, "mode", "the device first")
     return run(cloud, "not_kept", "never kept") if cloud is not None else best_left(situation)
-
-
-@contextmanager
-def loopback_cloud() -> Iterator[str]:
-    """Yield the address of a cloud in a process of its own, as ``--cloud`` takes it."""
-    command = [sys.executable, "-c", CLOUD, SAID]
-    # a session of its own: Ctrl-C is ours, and closing its input ends it
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        try:
-            if not (address := child.stdout.readline().strip()):
-                raise DeviceError("the loopback cloud did not start: found no address, wanted one; try again")
-            yield address
-        finally:
-            child.stdin.close()

@@ -11,13 +11,12 @@ from dataclasses import replace
 
 from edgecascade import evidence, sensors
 from edgecascade.bench.rows import Row
-from edgecascade.bench.tasks import Answering, forget, prompt_of, story
+from edgecascade.bench.tasks import Answering, check_written, forget, prompt_of, story
 from edgecascade.records import Question, Sampling
 
 REST_SECONDS = 10.0
 PROMPT_TOKENS = 512
 PHASES = ("prefill", "decode")
-
 
 Metering = Callable[[], AbstractContextManager[sensors.Energy]]
 Say = Callable[[str], None]
@@ -81,10 +80,11 @@ def _reading(engine: Answering, prompt: Question, metering: Metering) -> tuple[s
 def _writing(engine: Answering, tokens: int, metering: Metering) -> tuple[sensors.Energy, int]:
     """Return what the tokens behind the first took: its stream stands where reading ends."""
     stream = engine.stream(story(tokens))
-    next(stream)
+    next(stream, None)
     with metering() as seen:
         count = sum(1 for _ in stream)
-    return seen, max(count, 1)
+    check_written(count + 1)
+    return seen, count
 
 
 def _named(row: Row, remark: str) -> Row:

@@ -16,15 +16,18 @@ FLASH_ATTENTION = {"auto": -1, "on": 1, "off": 0}
 
 
 def facts_of(path: Path, settings: EngineSettings, *, peer: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return them; what only llama-bench can say is taken from its own record, ``peer``, and None without one."""
+    """Return them; what only llama-bench can say is taken from its own record, ``peer``, and None without one.
+
+    What two runs are compared by is told by us in any case: to llama-bench many an Arm processor is just "CPU".
+    """
     header, peer, machine = read_gguf(path), peer or {}, sensors.machine()
     backend = native.backend(settings.gpu_layers)
     return {
         **{key: value for key, value in peer.items() if key not in TIMES},
         "build_commit": peer.get("build_commit"),
         "build_number": peer.get("build_number"),
-        "cpu_info": peer.get("cpu_info") or machine.cpu or native.cpu_id(),
-        "gpu_info": peer.get("gpu_info", ", ".join(machine.gpus) if backend == "gpu" else ""),
+        "cpu_info": machine.cpu or native.cpu_id(),
+        "gpu_info": ", ".join(machine.gpus) if backend == "gpu" else "",
         "backends": peer.get("backends") or backend.upper(),
         "model_filename": str(path),
         "model_type": peer.get("model_type") or f"{header.architecture} {header.quantisation}",

@@ -1,6 +1,7 @@
 """Memory: before loading, loaded, at several context sizes, and at the peak while answering. A fresh process each time.
 
 Weights are mapped from the file, and count as far as they were touched; so a context is measured behind one answer.
+What lies in a GPU's own memory is not seen.
 """
 
 import json
@@ -36,21 +37,35 @@ def memory(
     contexts: Sequence[int] = CONTEXTS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
-    """Return MiB of the figures of ``child``, which measures one engine in a process of its own, and per 1k context."""
-    found: dict[int, list[Figures]] = {context: [] for context in contexts}
+    """Return MiB of the figures of ``child``, which measures one engine in a process of its own, and per 1k context.
+
+    A model that was trained on fewer tokens is measured at those instead, and called so.
+    """
+    found: dict[int, list[Figures]] = {}
     for number in range(1, rounds + 1):
         say(f"memory: round {number} of {rounds}")
-        for context in contexts:
-            found[context].append(child(replace(settings, context=context)))
-    usual = found[contexts[-1]]
-    slopes = [_per_1k(low, high) for low, high in zip(found[contexts[0]], usual, strict=True)]
+        for context, figures in _round(child, settings, contexts).items():
+            found.setdefault(context, []).append(figures)
+    least, most = min(found), max(found)
+    slopes = [_per_1k(low, high) for low, high in zip(found[least], found[most], strict=True)]
     return [
-        _row("before load", [one["before"] for one in usual]),
-        _row("after load", [one["loaded"] for one in usual]),
-        *(_row(f"context of {context}", [one["answered"] for one in found[context]]) for context in contexts),
-        _row("peak while answering", [one["peak"] for one in usual]),
+        _row("before load", [one["before"] for one in found[most]]),
+        _row("after load", [one["loaded"] for one in found[most]]),
+        *(_row(f"context of {context}", [one["answered"] for one in found[context]]) for context in sorted(found)),
+        _row("peak while answering", [one["peak"] for one in found[most]]),
         _row("per 1k context", slopes),
     ]
+
+
+def _round(child: Child, settings: EngineSettings, contexts: Sequence[int]) -> dict[int, Figures]:
+    """Return figures by the context that they are of, up to the longest that the model can have."""
+    found: dict[int, Figures] = {}
+    for context in contexts:
+        figures = child(replace(settings, context=context))
+        found[int(figures["context"] or context)] = figures
+        if context not in found:
+            break
+    return found
 
 
 def _row(test: str, figures: Sequence[float | None]) -> Row:
@@ -68,13 +83,14 @@ def in_child(path: Path, settings: EngineSettings) -> Figures:
     """Return the figures of one engine, in bytes, from a process that does nothing else; DeviceError where it dies."""
     order = json.dumps({"path": str(path), "settings": asdict(settings)})
     command = [sys.executable, "-m", "edgecascade.bench.memory"]
-    done = subprocess.run(command, input=order, capture_output=True, text=True, check=False)
-    if done.returncode:
+    done = subprocess.run(command, input=order, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    try:
+        figures: Figures = json.loads(done.stdout.splitlines()[-1])  # a library may have printed before
+    except (ValueError, LookupError) as error:
         raise DeviceError(
             f"memory could not be measured at a context of {settings.context}: the process ended with exit code "
-            f"{done.returncode}, wanted 0: {done.stderr.strip()[-300:]}; try a smaller model"
-        )
-    figures: Figures = json.loads(done.stdout)
+            f"{done.returncode}, wanted figures: {done.stderr.strip()[-300:]}; try a smaller model"
+        ) from error
     return figures
 
 

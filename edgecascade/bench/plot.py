@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from edgecascade.bench.rows import Row, model_of
+from edgecascade.bench.rows import Row, model_of, why_worthless
 from edgecascade.bench.sustained import WINDOW
 from edgecascade.page.drawing import BLUE, MUTED, VERMILION
 from edgecascade.page.plain import svg
@@ -20,7 +20,7 @@ def plot(rows: Sequence[Row], then: Sequence[Row] = ()) -> str:
     """Return an SVG; an earlier run beside it, unless one of the two is worthless, which the title says."""
     known = [row for row in rows if row.samples]
     panels = [(key, list(group)) for key, group in groupby(known, key=lambda row: (row.suite, row.unit))]
-    why = next((row.worthless for row in rows if row.worthless), None)
+    why = why_worthless(rows)
     earlier = {} if why else {(row.suite, row.test, model_of(row)): row for row in then if not row.worthless}
     heights = [_height(group) for _, group in panels] or [FRAME]
 
@@ -60,7 +60,8 @@ def _dots(place: Any, group: Sequence[Row], earlier: Any, *, faint: bool) -> Non
     place.set_yticks(range(len(group)), [row.test for row in group])
     place.set_ylim(len(group) - 0.5, -0.5)
     known = [one for row in group for one in (row, earlier.get((row.suite, row.test, model_of(row)))) if one]
-    place.set_xlim(0, ROOM * max(max(row.interval or (row.median or 0.0,)) for row in known) or 1.0)
+    ends = [end for row in known for end in row.interval or (row.median or 0.0,)]
+    place.set_xlim(ROOM * min(0.0, *ends), ROOM * max(0.0, *ends) or 1.0)
 
 
 def _dot(place: Any, row: Row, at: float, colour: str) -> None:

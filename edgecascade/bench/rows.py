@@ -1,6 +1,6 @@
 """One figure of a suite with all its samples, as a record that llama-bench's readers can read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -17,6 +17,8 @@ FEWEST = 5
 DRAWS = 2000
 LEVEL = 95.0
 SEED = 0
+LARGEST = 1e300
+"""Of what can be reckoned with: neither infinity, nor a whole number too long for a float."""
 
 LLAMA_BENCH: Mapping[str, object] = {
     "build_commit": None, "build_number": None, "cpu_info": "", "gpu_info": "", "backends": "", "model_filename": "",
@@ -30,6 +32,9 @@ LLAMA_BENCH: Mapping[str, object] = {
 }  # fmt: skip
 """llama-bench's keys with its defaults; of a setting that we do not offer, the default is what we run with."""
 TIMES = ("avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "samples_ns", "samples_ts")
+SIZES = ("n_prompt", "n_gen", "n_depth")
+OURS = ("profile", "questions", "minutes")
+"""Beside llama-bench's keys: the device's profile, what `answer` asked, how long `sustained` was to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,10 @@ class Row:
         """Return the sample below which this share lies; None without samples."""
         return float(np.quantile(self.samples, share)) if self.samples else None
 
+    def tail(self, percent: int) -> float | None:
+        """Return a quantile near the end; None of so few samples that it would be the largest one."""
+        return self.quantile(percent / 100) if len(self.samples) * (100 - percent) >= 100 else None
+
     @property
     def median(self) -> float | None:
         """The middle sample."""
@@ -81,11 +90,11 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         """Return the record: llama-bench's keys, then ours."""
         low, high = self.interval or (None, None)
-        tokens = {name: getattr(self, name) for name in ("n_prompt", "n_gen", "n_depth")}
+        tokens = {name: getattr(self, name) for name in SIZES}
         return {
             **LLAMA_BENCH, **self.facts, **tokens, **self._times(),
             "suite": self.suite, "test": self.test, "unit": self.unit, "samples": list(self.samples),
-            "median": self.median, "p50": self.median, "p95": self.quantile(0.95), "p99": self.quantile(0.99),
+            "median": self.median, "p50": self.median, "p95": self.tail(95), "p99": self.tail(99),
             "low": low, "high": high, "busy_cores": self.busy_cores, "unknown": self.unknown,
             "worthless": self.worthless, "remarks": list(self.remarks),
         }  # fmt: skip
@@ -125,16 +134,15 @@ def medians(samples: Sequence[float], seed: int = SEED) -> "np.ndarray[Any, np.d
 def row_of(record: Mapping[str, Any], place: str) -> Row:
     """Return the row of a record of ours or of llama-bench; InputError where it is neither."""
     ours = "test" in record
-    samples = record.get("samples" if ours else "samples_ts")
-    tokens = [record.get(name) for name in ("n_prompt", "n_gen", "n_depth")]
-    if not ours and samples is None and record.get("avg_ts") is not None:
-        samples = [record["avg_ts"]]  # llama-bench's csv and sql keep no samples
-    unit, test = record.get("unit", "tokens/s"), record.get("test")
+    samples, tokens = record.get("samples" if ours else "samples_ts"), [record.get(name) for name in SIZES]
+    unit, test, remarks = record.get("unit", "tokens/s"), record.get("test"), record.get("remarks", [])
     good = [
         ("samples", samples, isinstance(samples, list) and all(map(_is_number, samples)), "a list of numbers"),
         ("n_prompt, n_gen, n_depth", tokens, all(isinstance(one, int) for one in tokens), "whole numbers"),
         ("unit", unit, unit in UNITS, ", ".join(UNITS)),
-        ("test", test, test is None or isinstance(test, str), "a text"),
+        ("test", test, not ours or isinstance(test, str), "a text"),
+        ("remarks", remarks, isinstance(remarks, list) and all(isinstance(one, str) for one in remarks), "texts"),
+        ("unknown", unknown := record.get("unknown"), unknown is None or isinstance(unknown, str), "a text"),
     ]
     for name, found, is_good, wanted in good:
         if not is_good:
@@ -148,24 +156,29 @@ def row_of(record: Mapping[str, Any], place: str) -> Row:
         test=str(test or llama_bench_name(n_prompt, n_gen, n_depth)),
         unit=unit,
         samples=tuple(map(float, samples or ())),
-        unknown=record.get("unknown"),
+        unknown=unknown,
         n_prompt=n_prompt, n_gen=n_gen, n_depth=n_depth,
-        facts={key: value for key, value in record.items() if key in {*LLAMA_BENCH, "profile"} - {*TIMES, "poll"}},
+        facts={key: value for key, value in record.items() if key in {*LLAMA_BENCH, *OURS} - {*TIMES, "poll"}},
         busy_cores=record.get("busy_cores"),
         worthless=_why_worthless(record.get("worthless")),
-        remarks=tuple(map(str, record.get("remarks") or ())),
+        remarks=tuple(remarks),
     )  # fmt: skip
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _why_worthless(found: object) -> str | None:
-    """Return the reason; ``bench decode``'s own line says true without one."""
+    """Return the reason; results of before there were rows say true without one."""
     return "other processes used the machine" if found is True else str(found) if found else None
 
 
 def model_of(row: Row) -> str:
     """Return the file name of the model that was measured."""
     return Path(str(row.facts.get("model_filename", "")).replace("\\", "/")).name
+
+
+def why_worthless(rows: Iterable[Row]) -> str | None:
+    """Return the first reason for which figures of these rows mean nothing."""
+    return next((row.worthless for row in rows if row.worthless), None)

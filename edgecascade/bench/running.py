@@ -1,6 +1,9 @@
-"""Suites one after another, each watched for what others do meanwhile, and ended by the cascade's own cost."""
+"""Suites one after another, each watched for what others do meanwhile.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Each ends with the cascade's own cost, and with work that is none of ours, done before it and behind it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,16 +12,19 @@ from typing import Any
 
 from edgecascade import sensors
 from edgecascade.bench.answer import answer, shipped_questions, ways_of
-from edgecascade.bench.decode import bench_decode
+from edgecascade.bench.decode import decode
 from edgecascade.bench.energy import energy
+from edgecascade.bench.fixed_work import TEST, fixed_work
 from edgecascade.bench.memory import in_child, memory
 from edgecascade.bench.own_cost import own_cost
 from edgecascade.bench.prefix import prefix
 from edgecascade.bench.rows import Row
 from edgecascade.bench.samples import samples
 from edgecascade.bench.sustained import sustained
+from edgecascade.bench.tasks import forget, story
 from edgecascade.llama.engine import Engine
 from edgecascade.llama.settings import EngineSettings
+from edgecascade.sensors.heat import hottest
 
 Say = Callable[[str], None]
 
@@ -29,7 +35,7 @@ class Plan:
 
     path, name, sha256, system  of the model   settings  known to work here
     rounds, tokens  of each test               limit     questions          minutes  on end
-    llama_bench     llama.cpp's own tool; None: where it is found
+    llama_bench     llama.cpp's own tool; None: there is none
     """
 
     path: Path
@@ -55,16 +61,26 @@ def measured(
     *,
     facts: Callable[[], Mapping[str, Any]],
     keep: Callable[[Sequence[Row]], None] = lambda rows: None,
-    watching: Watching = lambda: sensors.watching(),
+    idle: Callable[[], sensors.Seen] = sensors.idle,
+    watching: Watching = sensors.watching,
     cost: Callable[[], Row] = own_cost,
+    work: Callable[[], tuple[float, ...]] = fixed_work,
 ) -> list[Row]:
-    """Return the rows of all suites; ``keep`` is given all that is whole behind each: Ctrl-C loses one suite."""
+    """Return the rows of all suites; ``keep`` is given all that is whole behind each: Ctrl-C loses one suite.
+
+    That others compute is said before anything is measured; whether they still did, by each suite's own watch.
+    """
     rows: list[Row] = []
+    if idle().worthless:
+        plan.say("others are at work: figures of now would be worthless")
     for name, suite in suites.items():
         with watching() as seen:
+            before = work()
             found = [*suite(plan), cost()]
-        plan.say(f"{name}: {seen.worthless or 'done'}")
-        rows += [_seen(row, name, facts(), seen) for row in found]
+            found.append(Row(test=TEST, unit="ms", samples=(*before, *work())))
+        plan.say(f"{name}: done")
+        known = facts()
+        rows += [_seen(row, name, known, seen) for row in found]
         keep(rows)
     return rows
 
@@ -80,20 +96,14 @@ def _seen(row: Row, suite: str, facts: Mapping[str, Any], seen: sensors.Seen) ->
     )
 
 
-def why_worthless(rows: Iterable[Row]) -> str | None:
-    """Return the first reason for which figures of these rows mean nothing."""
-    return next((row.worthless for row in rows if row.worthless), None)
-
-
 # The suites on an engine of their own.
 
 
 def decode_suite(plan: Plan) -> Sequence[Row]:
     """Our decode and its peers."""
-    found = bench_decode(
+    return decode(
         plan.path, plan.settings, tokens=plan.tokens, rounds=plan.rounds, llama_bench=plan.llama_bench, say=plan.say
     )
-    return found.rows()
 
 
 def answer_suite(plan: Plan) -> Sequence[Row]:
@@ -103,7 +113,7 @@ def answer_suite(plan: Plan) -> Sequence[Row]:
         Engine(plan.path, plan.settings) as engine,
         ways_of(engine, name=plan.name, sha256=plan.sha256, system=plan.system) as ways,
     ):
-        return answer(ways, questions, say=plan.say)
+        return answer(ways, questions, forget=partial(forget, engine), say=plan.say)
 
 
 def prefix_suite(plan: Plan) -> Sequence[Row]:
@@ -113,9 +123,12 @@ def prefix_suite(plan: Plan) -> Sequence[Row]:
 
 
 def samples_suite(plan: Plan) -> Sequence[Row]:
-    """Answers side by side."""
+    """Answers side by side, as many as have room in the context."""
     with Engine(plan.path, plan.settings) as engine:
-        return samples(engine, tokens=plan.tokens, rounds=plan.rounds, most=plan.settings.sequences, say=plan.say)
+        prompt = engine.tokens_of(story(plan.tokens).messages)
+        room = (engine.context_length - len(prompt)) // plan.tokens
+        most = max(1, min(plan.settings.sequences, room))
+        return samples(engine, tokens=plan.tokens, rounds=plan.rounds, most=most, say=plan.say)
 
 
 def energy_suite(plan: Plan) -> Sequence[Row]:
@@ -127,7 +140,7 @@ def energy_suite(plan: Plan) -> Sequence[Row]:
 def sustained_suite(plan: Plan) -> Sequence[Row]:
     """Minutes on end."""
     with Engine(plan.path, plan.settings) as engine:
-        return sustained(engine, minutes=plan.minutes, say=plan.say, celsius=lambda: sensors.conditions().celsius)
+        return sustained(engine, minutes=plan.minutes, say=plan.say, celsius=partial(hottest, Path("/")))
 
 
 def memory_suite(plan: Plan) -> Sequence[Row]:

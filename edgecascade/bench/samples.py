@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from edgecascade import evidence
 from edgecascade.bench.rows import Row
-from edgecascade.bench.tasks import Answering, story
+from edgecascade.bench.tasks import Answering, check_written, story
 from edgecascade.records import Draft
 
 COUNTS = (1, 2, 4, 8)
@@ -44,7 +44,8 @@ def samples(
 
 def _written(drafts: Sequence[Draft]) -> int:
     """Return the tokens behind the first of each."""
-    return sum(len(draft.tokens) - 1 for draft in drafts)
+    check_written(max(len(draft.tokens) for draft in drafts))
+    return sum(len(draft.tokens) - 1 for draft in drafts if draft.tokens)
 
 
 def _seconds(draft: Draft) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from edgecascade import evidence
@@ -13,6 +13,7 @@ from edgecascade.records import Ending, Token
 WINDOW = 15.0
 MINUTE = 60.0
 TOKENS = 256
+NOTHING = "no answer had two tokens"
 
 Say = Callable[[str], None]
 
@@ -57,12 +58,15 @@ def sustained(
     except KeyboardInterrupt:
         remarks = (f"interrupted after {(clock() - started) / MINUTE:.1f} of {minutes:g} minutes",)
         say(remarks[0])
+    speeds, heat = windows.speeds(), tuple(windows.celsius)
     return [
-        Row(test="decode by 15 s window", unit="tokens/s", samples=tuple(windows.speeds()), remarks=remarks,
-            unknown=None if windows.speeds() else "interrupted before the first token"),
-        _left(windows.speeds(), remarks),
-        Row(test="hottest part", unit="°C", samples=tuple(windows.celsius), remarks=remarks,
-            unknown=None if windows.celsius else "no sensor says"),
+        replace(row, remarks=remarks, facts={"minutes": minutes})
+        for row in (
+            Row(test="decode by 15 s window", unit="tokens/s", samples=tuple(speeds),
+                unknown=None if speeds else "interrupted before the first token" if remarks else NOTHING),
+            _left(speeds),
+            Row(test="hottest part", unit="°C", samples=heat, unknown=None if heat else "no sensor says"),
+        )
     ]  # fmt: skip
 
 
@@ -105,11 +109,11 @@ def _note(windows: Windows, celsius: float | None, say: Say, elapsed: float) -> 
     say(f"sustained: {elapsed / MINUTE:.2f} minutes, {speed:.1f} tokens/s{heat}")
 
 
-def _left(speeds: list[float], remarks: tuple[str, ...]) -> Row:
+def _left(speeds: list[float]) -> Row:
     """Return the share of the first minute's speed that the last minute had."""
     minute = int(MINUTE / WINDOW)
     test = "last minute, of the first"
     if len(speeds) < 2 * minute:
-        return Row(test=test, unit="ratio", unknown="shorter than two minutes", remarks=remarks)
+        return Row(test=test, unit="ratio", unknown="shorter than two minutes")
     share = fmean(speeds[-minute:]) / fmean(speeds[:minute])
-    return Row(test=test, unit="ratio", samples=(share,), remarks=remarks)
+    return Row(test=test, unit="ratio", samples=(share,))

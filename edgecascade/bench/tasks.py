@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edgecascade import evidence
+from edgecascade.errors import InputError
 from edgecascade.records import Message, Question, Sampling
 
 TASK = "Write a very long story about a ship, its captain, the sea, and all the harbours they came to."
@@ -36,3 +37,12 @@ def prompt_of(engine: Answering, length: int) -> tuple[Message, ...]:
     while words and len(engine.tokens_of([Message("user", " ".join(words))])) > length:
         words.pop()
     return (Message("user", " ".join(words)),)
+
+
+def check_written(tokens: int, wanted: int = 2) -> None:
+    """Raise InputError where an answer is too short to be timed."""
+    if tokens < wanted:
+        raise InputError(
+            f"the model's answer is too short to time: found {tokens} tokens, wanted {wanted} or more; use an instruct "
+            "model"
+        )

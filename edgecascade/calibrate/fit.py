@@ -12,54 +12,33 @@ Exchangeability is all that the promise needs: questions to come must be drawn l
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecascade.calibrate import gates as gating
 from edgecascade.calibrate.choosing import Choice, Say, choose_calibrator, choose_head
-from edgecascade.calibrate.table import Promise, Table, table_of
+from edgecascade.calibrate.figures import held_out, metrics_of, plain
+from edgecascade.calibrate.table import Promise, Table, ended, table_of
+from edgecascade.calibrate.target import Target
 from edgecascade.calibrate.training import onnx_of
 from edgecascade.calibrators import Calibrator
-from edgecascade.errors import AttemptsError, ProfileError
+from edgecascade.errors import AttemptsError
 from edgecascade.guarantees.certificate import Certificate
 from edgecascade.guarantees.ladder import EPSILONS, certify_ladder
 from edgecascade.guarantees.needed import must_escalate
 from edgecascade.heads import Head, LinearHead, OnnxHead, Vector
-from edgecascade.metrics import (
-    Interval,
-    auroc,
-    bootstrap,
-    brier,
-    deferral_area,
-    ece,
-    macro_auroc,
-    oracle_share,
-    prr,
-    share_kept,
-    smooth_ece,
-)
 from edgecascade.monitor.psi import Reference
-from edgecascade.policies import TierView
-from edgecascade.profile import Profile, Weights
 from edgecascade.store.attempts import Attempts
-from edgecascade.store.fitted_files import FittedFile, GatePart, HeadPart, HeldOut
+from edgecascade.store.fitted_files import FittedFile, GatePart, HeadPart
 
 FIT_SHARE = 0.4
 FEWEST_OF_A_KIND = 2
 """Right answers, and wrong ones, among those to fit on: one on each side of a fold."""
-REPEATS = 400
 ALL_KEPT = 0.995
 BREAK_EVEN = 0.05
 """A cascade that keeps a smaller share pays for the local attempts more than it saves."""
-BASELINES = ("sum_logprob", "mean_logprob", "min_logprob", "first_probability_margin", "mean_entropy")
-RISING_RISK = frozenset({"mean_entropy"})
-"""Baselines that grow when the answer is worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,42 +47,6 @@ class Fit:
 
     file: FittedFile
     onnx: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The device that a fit is for, and what a user gives; a file that was fitted for another one is right as well.
-
-    parameters, bytes  the model's size          cloud_usd, cloud_seconds  an answer of the cloud
-    """
-
-    profile: Profile
-    weights: Weights
-    parameters: float
-    bytes: float
-    cloud_usd: float
-    cloud_seconds: float
-
-    def costs(self, table: Table) -> gating.Costs:
-        """Return what answers cost there; ProfileError for a profile that says nothing of speed."""
-        speed, power = self.profile.speed_of(self.parameters, self.bytes), self.profile.power
-        if speed is None:
-            raise ProfileError(
-                f"the profile {self.profile.name} says nothing of speed: found no row of speeds, wanted one; run "
-                "`edgecascade measure` on that device"
-            )
-        known = table.cloud[~np.isnan(table.cloud)]
-        cloud = TierView(
-            "cloud", "cloud", usd=self.cloud_usd, seconds=self.cloud_seconds,
-            quality=float(known.mean()) if len(known) else 1.0,
-            joules=power.idle.value * self.cloud_seconds if power.idle else 0.0,
-        )  # fmt: skip
-        return gating.Costs(speed, power.decode.value if power.decode else 0.0, self.weights, cloud)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what the fitted file notes of it."""
-        given = {name: value for name, value in asdict(self.weights).items() if value}
-        return {"profile": self.profile.name, "cloud_usd": self.cloud_usd, "cloud_seconds": self.cloud_seconds, **given}
 
 
 def fit(
@@ -145,6 +88,7 @@ def _fit(
     table = table_of(attempts, promise)
     fitting, certifying = split(table, seed)
     _check_both_kinds(fitting)
+    costs = target.costs(fitting) if target else None
     choice = choose_head(fitting, say=say)
     say("calibrator")
     calibrator_name, calibrator, losses = choose_calibrator(choice.logits, fitting.y)
@@ -155,7 +99,7 @@ def _fit(
     say("gates")
     guess = calibrator(choice.logits)
     likely = guess >= likely_threshold(guess, fitting.loss, promise, epsilon)
-    gates = gating.fit_gates(fitting, likely, p=guess, costs=target.costs(fitting) if target else None)
+    gates = gating.fit_gates(fitting, likely, p=guess, costs=costs)
     say("certificates")
     ladder = tuple(sorted({*EPSILONS, epsilon}))
     certificates = certify_ladder(complete, certifying.loss, delta=delta, promise=promise, epsilons=ladder)
@@ -189,7 +133,7 @@ def _fit(
         fitted_on=tuple(sorted(id_digest(row.id) for row in fitting.attempts)),
         selection={
             "head": choice.name,
-            "heads": _plain([trial.as_json() for trial in choice.trials]),
+            "heads": plain([trial.as_json() for trial in choice.trials]),
             "calibrator": calibrator_name,
             "calibrator_log_loss": losses,
         },
@@ -241,11 +185,6 @@ def _check_both_kinds(table: Table) -> None:
 def served(head: Head, onnx: bytes) -> Head:
     """Return the head as it will be run: numpy for a linear one, the exported ONNX for any other."""
     return head if isinstance(head, LinearHead) else OnnxHead.of(onnx, head.inputs)
-
-
-def ended(table: Table) -> NDArray[np.bool_]:
-    """Return which answers ended by themselves, shape (n,): one that was cut off is never kept."""
-    return np.array([row.draft.finish_reason == "end" for row in table.attempts])
 
 
 def id_digest(id: str) -> str:
@@ -306,74 +245,6 @@ def advice_of(certificate: Certificate, table: Table) -> str:
     if alone:
         return f"{kept} can be kept: {right}"
     return f"{kept} can be kept. That pays where a local attempt costs less than that share of a cloud call."
-
-
-def metrics_of(p: Vector, table: Table) -> dict[str, Any]:
-    """Return how good the estimate is on questions that it has not seen, with 95 % bootstrap intervals."""
-    y, task = table.y, table.family
-    boot = partial(bootstrap, groups=task, repeats=REPEATS)
-    found: dict[str, Any] = {
-        "accuracy": boot(lambda p, y: float(y.mean()), p, y),
-        "auroc": boot(auroc, p, y),
-        "auroc_within_tasks": boot(macro_auroc, p, y, task),
-        "prr": boot(prr, p, y),
-        "smooth_ece": boot(smooth_ece, p, y),
-        "ece_10_bins": boot(ece, p, y),
-        "brier": boot(brier, p, y),
-    }
-    if not np.isnan(table.cloud).any():
-        found["cloud_accuracy"] = boot(lambda p, cloud: float(cloud.mean()), p, table.cloud)
-        found["deferral_area"] = boot(deferral_area, p, table.local, table.cloud)
-    for epsilon in (0.01, 0.02, 0.05):
-        found[f"share_kept_at_{epsilon:g}"] = boot(partial(share_kept, epsilon=epsilon), p, table.loss)
-        found[f"oracle_share_at_{epsilon:g}"] = boot(partial(_oracle_share, epsilon), p, table.loss)
-    found["baselines"] = {name: boot(macro_auroc, baseline(table, name), y, task) for name in BASELINES}
-    return dict(_plain(found))
-
-
-def _oracle_share(epsilon: float, p: Vector, loss: Vector) -> float:
-    return oracle_share(loss, epsilon)
-
-
-def baseline(table: Table, name: str) -> Vector:
-    """Return a signal as an estimate: higher is surer, shape (n,)."""
-    sign = -1.0 if name in RISING_RISK else 1.0
-    return sign * np.array([row.signals[name] for row in table.attempts])
-
-
-def held_out(p: Vector, table: Table, gates: Sequence[gating.Gate] = ()) -> HeldOut:
-    """Return the certificate's own questions as columns; what nothing is compared with is rounded."""
-
-    def column(values: NDArray[np.float64], digits: int = 4) -> tuple[float, ...]:
-        return tuple(round(float(value), digits) for value in values)
-
-    known = not np.isnan(table.cloud).any()
-    return HeldOut(
-        task=tuple(int(task) for task in table.task),
-        p=column(p),
-        local=column(table.local),
-        cloud=column(table.cloud) if known else None,
-        loss=column(table.loss),
-        seconds=column(np.array([row.draft.timings.total_s for row in table.attempts])),
-        baselines={name: column(baseline(table, name)) for name in BASELINES},
-        exact=tuple(p.tolist()),
-        prompt_tokens=tuple(row.draft.usage.prompt_tokens for row in table.attempts),
-        tokens=tuple(len(row.draft.tokens) for row in table.attempts),
-        ended=tuple(ended(table).tolist()),
-        turned=tuple(row.draft.second_look is not None for row in table.attempts),
-        looks=tuple(gate.looks(table) for gate in gates),
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Return intervals as dictionaries, and a figure that is not defined on these questions as null."""
-    if isinstance(value, Interval):
-        value = asdict(value)
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _head_part(choice: Choice, head: Head, onnx: bytes) -> HeadPart:

@@ -8,8 +8,9 @@ that are left allow; the full promise takes a full fit.
 
 import numpy as np
 
-from edgecascade.calibrate.fit import Fit, advice_of, ended, held_out, id_digest, metrics_of, reference_of
-from edgecascade.calibrate.table import Table, table_of
+from edgecascade.calibrate.figures import held_out, metrics_of
+from edgecascade.calibrate.fit import Fit, advice_of, id_digest, reference_of
+from edgecascade.calibrate.table import Table, ended, table_of
 from edgecascade.calibrators import refit_intercept
 from edgecascade.errors import AttemptsError
 from edgecascade.fitted import Fitted

@@ -133,3 +133,8 @@ def _losses(rows: Sequence[Attempt], local: Vector, promise: Promise) -> Vector:
         return (values < CORRECT).astype(np.float64)
     loss: Vector = np.maximum(values - local, 0.0)
     return loss
+
+
+def ended(table: Table) -> NDArray[np.bool_]:
+    """Return which answers ended by themselves, shape (n,): one that was cut off is never kept."""
+    return np.array([row.draft.finish_reason == "end" for row in table.attempts])

@@ -101,11 +101,12 @@ class Asking:
         self.moved: tuple[str, ...] = ()
         if setup.weights:
             hot = setup.profile.limits.celsius if setup.profile else None
-            self.weights, self.moved = moved(setup.weights, self._conditions, celsius=hot)
+            self.weights, self.moved = moved(setup.weights, self._conditions, celsius=hot, powers=setup.powers)
         self._expected = expected(setup, question, self.weights, self._conditions)
         self.attempts: list[Attempt] = []
         self.trace: list[Decision] = []
-        self._until = time.monotonic() + self._seconds_allowed()
+        self._started = time.monotonic()
+        self._until = self._started + self._seconds_allowed()
         self.cancel = _Stop(cancel, self._until)
         self.cleared = clear(question, self.options.rules) if setup.clouds else None
         self._begun = 0.0
@@ -136,7 +137,7 @@ class Asking:
         """Return what the policy sees now."""
         views = tuple(self._view(tier) for tier in self.setup.tiers)
         attempts, on_break = tuple(self.attempts), self.options.on_break
-        return within_limits(Situation(self.question, self.mode, views, attempts, on_break, self.weights, self.moved))
+        return within_limits(Situation(self.question, self.mode, views, attempts, on_break, self.weights))
 
     def askable(self) -> CloudTier | None:
         """Return the cloud that may be asked about this question: none where mode, privacy or budget forbid it."""
@@ -218,7 +219,7 @@ class Asking:
         finally:
             tokens.close()
         self.attempts.append(attempt)
-        self.setup.paces[tier.name].saw(attempt)
+        self.setup.paces[tier.name].saw(attempt, expected=self._expected[tier.name].seconds)
 
     def _may_escalate(self) -> bool:
         """Return whether a cloud could still take over from the device."""
@@ -228,7 +229,8 @@ class Asking:
     def _on_device(self, tier: DeviceTier, *, stopping: bool) -> Tokens:
         pace = self.setup.paces[tier.name]
         self._begun = time.monotonic()
-        if stopping and ((band := self._hedge_below(tier)) >= 1 or self._first_chance(tier) < band):
+        expected = self._expected[tier.name].seconds
+        if stopping and ((band := self._hedge_below(expected)) >= 1 or self._first_chance(tier) < band):
             self._hedge()
         return on_device(
             tier,
@@ -241,12 +243,15 @@ class Asking:
             hidden=self.whole,
         )
 
-    def _hedge_below(self, tier: DeviceTier) -> float:
-        """Return the chance below which the cloud is called already, as it was given, or as the weights make it."""
+    def _hedge_below(self, expected: float) -> float:
+        """Return the chance below which the cloud is called already, as it was given, or as the weights make it.
+
+        expected  seconds that the device's draft takes in all
+        """
         if self.options.hedge_below is not None or self.weights is None:
             return self.options.hedge_below or 0.0
         cloud = self.situation().open("cloud")
-        left = self._expected[tier.name].seconds - (time.monotonic() - self._begun)
+        left = expected - (time.monotonic() - self._begun)
         return hedge_below(self.weights, max(left, 0.0), cloud) if cloud else 0.0
 
     def _first_chance(self, tier: DeviceTier) -> float:
@@ -258,7 +263,8 @@ class Asking:
         """Take note of a gate; begin the cloud's call in a chosen band; end the draft when the cloud was faster."""
         if outcome and outcome.passed:
             self._passed = self.options.show == "gate"
-            if may_hedge and 1 / (1 + math.exp(-outcome.value)) < self._hedge_below(tier):
+            whole = self.setup.paces[tier.name].seconds or self._expected[tier.name].seconds  # it goes on to its end
+            if may_hedge and 1 / (1 + math.exp(-outcome.value)) < self._hedge_below(whole):
                 self._hedge()
         faster = next((name for name, hedge in self._hedges.items() if hedge.whole), None)
         return Failure("hedged", f"{faster} was asked at the same time, and was faster") if faster else None
@@ -322,7 +328,7 @@ class Asking:
             model=draft.served_by or attempt.tier,
             p_correct=estimate.p_correct,
             threshold=estimate.threshold,
-            promise=estimate.promise,
+            promise=self._promise(attempt),
             calibration=estimate.calibration,
             mean_token_probability=draft.mean_token_probability,
             reason=decision.reason,
@@ -334,11 +340,22 @@ class Asking:
             blocked=decision.code == "blocked",
             queued=queued,
             usd=_total(attempt.usd for attempt in self.attempts),
-            joules=joules_of(self.setup, self.attempts),
+            joules=joules_of(self.setup, self.attempts, time.monotonic() - self._started),
             tool_calls=draft.tool_calls,
             trace=tuple(self.trace),
             attempts=tuple(self.attempts),
         )
+
+    def _promise(self, attempt: Attempt) -> str | None:
+        """Return what is promised of an answer: of all that may be kept, where weights, calls begun early or a deadline
+        keep fewer of them. No test was of those alone.
+        """
+        fewer = self.weights not in (None, Weights()) or self.options.hedge_below or not math.isinf(self._until)
+        tier = self.setup.tier(attempt.tier)
+        if not fewer or attempt.estimate.promise is None or is_cloud(tier):
+            return attempt.estimate.promise
+        judge = tier.judge(self.question)
+        return judge.promise(fewer=True) if judge else attempt.estimate.promise
 
     def _no_answer(self, decision: Decision) -> EdgeCascadeError:
         """Return the error of no answer at all: the question's own fault where that is all that happened."""

@@ -4,6 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,7 @@ from edgecascade import sensors
 from edgecascade.cascade.booking import LEASE_SECONDS
 from edgecascade.cascade.calling import AnyTier, Desk
 from edgecascade.cascade.ceilings import as_prices
-from edgecascade.cascade.costing import gates_worth_it
+from edgecascade.cascade.costing import gates_worth_it, nothing_kept
 from edgecascade.cascade.running import Doubt
 from edgecascade.cascade.served import ServedTier
 from edgecascade.cascade.setup import Options, Pace, Setup
@@ -28,6 +29,12 @@ from edgecascade.profile import Conditions, Profile, Weights
 from edgecascade.profiles import profile_here
 from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
 from edgecascade.records import Question
+from edgecascade.sensors.conditions import ROOT
+from edgecascade.sensors.heat import hottest, throttled
+from edgecascade.sensors.links import connected, links
+from edgecascade.sensors.machine import is_termux
+from edgecascade.sensors.reading import Past
+from edgecascade.sensors.supply import supply
 from edgecascade.store.config import Config, config_of, rules_of
 from edgecascade.store.config.settings import PolicySettings, Settings
 from edgecascade.store.downloads import Progress
@@ -70,34 +77,54 @@ def assembled(
 ) -> Assembled:
     """Return the parts that the settings describe, the model fetched where it is missing, and loaded.
 
-    Raises ConfigError for settings that cannot be meant, and whatever fetching and opening a model raises.
+    Raises ConfigError for settings that cannot be meant, and whatever fetching and opening a model raises; nothing then
+    stays open.
     """
     folders = Folders.of(os.environ)
     profile = profile_here(folders, chosen=settings.profile, machine=sensors.machine())
     weights, options = weights_of(settings.policy, profile), options_of(settings)
-    ledger = Ledger(folders.state / "ledger.db", clock=time.time, content=settings.content)
-    cloud = _cloud(settings, notice) if settings.cloud else None
-    if cloud is None and settings.mode == "only_in_cloud":
-        raise ConfigError(
-            "mode only_in_cloud without a cloud: found none, wanted one; name it with --cloud openai:MODEL, or "
-            "`edgecascade config init`"
+    with ExitStack() as opened:
+        ledger = opened.enter_context(Ledger(folders.state / "ledger.db", clock=time.time, content=settings.content))
+        cloud = _cloud(settings, notice) if settings.cloud else None
+        if cloud:
+            opened.callback(cloud.close)
+        if cloud is None and settings.mode == "only_in_cloud":
+            raise ConfigError(
+                "mode only_in_cloud without a cloud: found none, wanted one; name it with --cloud openai:MODEL, or "
+                "`edgecascade config init`"
+            )
+        device = None
+        if settings.mode != "only_in_cloud":
+            device = local_tier(
+                settings, folders, profile, gated=cloud is not None, engine=engine, progress=progress, notice=notice
+            )
+            opened.callback(device.close)
+        if weights and device:
+            if cloud:
+                options = replace(options, quality=_quality(settings.policy, weights, device, notice))
+            paces = {tier.name: Pace.of(tier.name, ledger) for tier in (device, cloud) if tier}
+            setup = Setup(tuple(filter(None, (device, cloud))), policy_of(), options, Desk(), paces, weights, profile)
+            device, weights = _weighed(setup, device, notice)
+        tiers = tuple(tier for tier in (device, cloud) if tier is not None)
+        opened.pop_all()
+        system = device.system if device else None
+        return Assembled(tiers, options, ledger, system, weights, profile, sense_for(weights))
+
+
+def _weighed(setup: Setup, device: LocalTier | ServedTier, notice: Notice) -> tuple[LocalTier | ServedTier, Weights]:
+    """Return the device with its gates where they pay, and the weights with the ceilings of that cascade as prices."""
+    question = _begun_with(device.system)
+    if isinstance(device, LocalTier) and not gates_worth_it(setup, question):
+        device = device.without_gates()
+    size = (device.parameters, device.bytes) if isinstance(device, LocalTier) else (0, 0)
+    weights = as_prices(setup, device.judge(question), parameters=size[0], bytes=size[1], notice=notice)
+    setup = replace(setup, tiers=(device, *setup.clouds), weights=weights)
+    if least := nothing_kept(setup, question):
+        notice(
+            f"at these weights no answer of this device is kept: that takes p_correct from {least:.4f} on; set "
+            "policy.cloud_quality, or a smaller policy.value_usd"
         )
-    device = None
-    if settings.mode != "only_in_cloud":
-        device = local_tier(
-            settings, folders, profile, gated=cloud is not None, engine=engine, progress=progress, notice=notice
-        )
-    if weights and weights.value_usd and device:
-        options = replace(options, quality=_quality(device))
-    if weights and isinstance(device, LocalTier) and cloud:
-        paces = {tier.name: Pace.of(tier.name, ledger) for tier in (device, cloud)}
-        setup = Setup((device, cloud), policy_of(), options, Desk(), paces, weights, profile)
-        judge = device.judge(_begun_with(device.system))
-        weights = as_prices(setup, judge, parameters=device.parameters, bytes=device.bytes, notice=notice)
-        if not gates_worth_it(replace(setup, weights=weights), _begun_with(device.system)):
-            device = device.without_gates()
-    tiers = tuple(tier for tier in (device, cloud) if tier is not None)
-    return Assembled(tiers, options, ledger, device.system if device else None, weights, profile, sensors.Sense())
+    return device, weights
 
 
 def weights_of(policy: PolicySettings, profile: Profile | None) -> Weights | None:
@@ -107,15 +134,42 @@ def weights_of(policy: PolicySettings, profile: Profile | None) -> Weights | Non
     return replace(given or Weights(), **own) if own else given
 
 
+def sense_for(weights: Weights | None) -> Callable[[], Conditions]:
+    """Return what says how the device stands, as far as it can change a decision.
+
+    The network closes clouds. Battery and heat move joules; whether the link is metered, megabytes: to learn that, a
+    command is started that may take seconds.
+    """
+    if weights and weights.usd_per_megabyte:
+        return sensors.Sense()
+    if weights and weights.usd_per_joule:
+        return sensors.Sense(look=_energy_and_network)
+    return sensors.Sense(look=lambda past: Conditions(network=connected(links())))
+
+
+def _energy_and_network(past: Past) -> Conditions:
+    energy = supply(ROOT, past, termux=is_termux(os.environ))
+    return Conditions(
+        on_battery=energy.on_battery,
+        battery=energy.level,
+        celsius=hottest(ROOT),
+        throttled=throttled(ROOT, past),
+        network=connected(links()),
+    )
+
+
 def _begun_with(system: str | None) -> Question:
     """Return a question that begins as those that a file was fitted on."""
     return Question.of("?", system=system)
 
 
-def _quality(device: LocalTier | ServedTier) -> float:
-    """Return how often the cloud was right when it was fitted against; 1, the strictest, where that is unknown."""
+def _quality(policy: PolicySettings, weights: Weights, device: LocalTier | ServedTier, notice: Notice) -> float:
+    """Return how often the cloud is right: as it is set, else as it was when it was fitted against, else always."""
     judge = device.judge(_begun_with(device.system))
-    known = judge.fitted.file.cloud_quality if judge else None
+    fitted = judge.fitted.file.cloud_quality if judge else None
+    known = fitted if policy.cloud_quality is None else policy.cloud_quality
+    if known is None and judge and weights.value_usd:
+        notice("how often the cloud is right is unknown, and taken as always: set policy.cloud_quality")
     return 1.0 if known is None else known
 
 
@@ -164,16 +218,18 @@ def local_tier(
         spec = cloud_spec(model, os.environ, kept_key)
         return ServedTier(spec, folders, fitted=settings.fitted, epsilon=settings.epsilon)
     file = pull(model, folders=folders, environment=os.environ, home=Path.home(), progress=progress)
-    header, opened = (
-        read_gguf(file.path),
-        open_engine(file.path, engine, folders=folders, notice=notice, profile=profile),
-    )
+    header, system = read_gguf(file.path), system_of(file, folders)
+    with ExitStack() as opened:  # before it is hashed: what does not fit is refused without being read
+        opened_engine = open_engine(file.path, engine, folders=folders, notice=notice, profile=profile)
+        opened.callback(opened_engine.close)
+        sha256 = file.sha256 or sha256_of_model(file.path, folders)
+        opened.pop_all()
     return LocalTier(
-        opened,
+        opened_engine,
         name=file.name,
-        sha256=file.sha256 or sha256_of_model(file.path, folders),
+        sha256=sha256,
         folders=folders,
-        system=system_of(file, folders),
+        system=system,
         fitted=settings.fitted,
         epsilon=settings.epsilon,
         gated=gated and settings.policy.gates,

@@ -117,8 +117,8 @@ class Cascade:
         try:
             return cls(**parts, **ours)
         except BaseException:
-            for tier in parts["tiers"]:
-                tier.close()
+            for opened in (*parts["tiers"], parts["ledger"]):
+                opened.close()
             raise
 
     def ask(self, asked: Asked, *, cancel: threading.Event | None = None) -> Answer:

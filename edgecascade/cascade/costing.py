@@ -1,10 +1,12 @@
 """What each tier is expected to take for a question, before it is asked; and what an answer took of the device.
 
-    device   seconds of its earlier answers, else by the profile's speed; joules at its power while it writes
+    device   seconds of its earlier tries, those that were stopped among them; before the first those of its whole
+             answers, else by the profile's speed, less what the gates save; joules at its power while it writes
     cloud    dollars for the usual length of its answers; seconds of its earlier ones, else the profile's round trip;
              joules at the device's power while it waits; megabytes where the link is metered
 
-What is unknown is left as a tier that costs nothing of it, and a device whose chance is unknown is tried.
+Seconds that are unknown are none, joules count only where both powers are known, and a device whose chance is unknown
+is tried.
 """
 
 import math
@@ -16,7 +18,7 @@ from edgecascade.cascade.setup import Setup
 from edgecascade.cascade.tiers import LocalTier
 from edgecascade.judging import Judge, asked_as_certified
 from edgecascade.policies import Chance, TierView
-from edgecascade.policies.weighing import gates_pay, kept_from, price
+from edgecascade.policies.weighing import as_known, gates_pay, kept_from, price
 from edgecascade.profile import Conditions, Weights
 from edgecascade.records import Attempt, Question
 from edgecascade.store.prices import upper_bound, usd
@@ -43,30 +45,38 @@ def device_view(
     """Return a device's tier; its chance is that of answers which are kept at these weights."""
     if weights is None:
         return TierView(tier.name, "device", seconds=setup.paces[tier.name].seconds or 0.0)
-    judge = tier.judge(question)
-    seconds = setup.paces[tier.name].seconds
-    if seconds is None:
-        seconds = _by_profile(setup, tier, question, judge)
+    judge, tries = tier.judge(question), setup.paces[tier.name].tries
+    seconds = whole_seconds(setup, tier, question) * (1 - _saved(setup, judge)) if tries is None else tries
     least = kept_from(weights, cloud) if cloud else 0.0
-    joules = seconds * (setup.watts or 0.0)
+    joules = _joules(seconds, setup.watts)
     return TierView(
         tier.name, "device", seconds=seconds, joules=joules, chance=_chance(judge, question, least) if judge else None
     )
 
 
-def _by_profile(setup: Setup, tier: DeviceTier, question: Question, judge: Judge | None) -> float:
-    """Return the seconds that the profile's speed makes of an answer of the usual length; 0 where that is unknown."""
+def whole_seconds(setup: Setup, tier: DeviceTier, question: Question) -> float:
+    """Return the seconds of a whole answer: of earlier ones, else by the profile's speed; 0 where both are unknown."""
+    if (earlier := setup.paces[tier.name].seconds) is not None:
+        return earlier
     if setup.profile is None or not isinstance(tier, LocalTier) or not tier.parameters:
         return 0.0
+    judge = tier.judge(question)
     fitted: float | None = judge.fitted.file.provenance.get("mean_tokens") if judge else None
     speed, tokens = setup.profile.speed_of(tier.parameters, tier.bytes), setup.paces[tier.name].tokens or fitted
     prompt = _prompt_bytes(question) / BYTES_A_TOKEN
     return speed.reading(prompt) + speed.writing(tokens, prompt) if speed and tokens else 0.0
 
 
+def _saved(setup: Setup, judge: Judge | None) -> float:
+    """Return the share of all tokens that the gates in use save."""
+    used = judge is not None and judge.gated and setup.options.gates
+    return math.fsum(gate.tokens_saved for gate in judge.fitted.file.gates) if judge and used else 0.0
+
+
 def _chance(judge: Judge, question: Question, least: float) -> Chance:
-    """Return how likely an answer is to be kept: not at all, where nothing is promised of such a question."""
-    if asked_as_certified(question, judge.fitted.file, judge.identity).state != "fresh":
+    """Return how likely an answer is to be kept: not at all, where nothing is promised of such a question now."""
+    asked = asked_as_certified(question, judge.fitted.file, judge.identity)
+    if judge.watch.verdict(asked).state != "fresh":
         return Chance(0.0, 0.0)
     return judge.fitted.file.chance(judge.certificate, max(least, judge.certificate.threshold + judge.watch.stricter))
 
@@ -83,7 +93,7 @@ def cloud_view(setup: Setup, tier: CloudTier, question: Question, conditions: Co
         seconds=seconds,
         quality=setup.options.quality,
         usual_usd=usd(tier.price, math.ceil(size / BYTES_A_TOKEN), math.ceil(tokens)) if pace.tokens else None,
-        joules=seconds * (setup.idle_watts or 0.0),
+        joules=_joules(seconds, setup.idle_watts),
         megabytes=(size + STREAMED_BYTES * tokens) / 1e6 if conditions.metered else 0.0,
     )
 
@@ -94,28 +104,37 @@ def cloud_seconds(setup: Setup, tier: CloudTier) -> float:
     return earlier if earlier is not None else trip.value if trip else 0.0
 
 
+def _joules(seconds: float, watts: float | None) -> float | None:
+    return None if watts is None else seconds * watts
+
+
 def _prompt_bytes(question: Question) -> int:
     return sum(len(message.content.encode()) for message in question.messages)
 
 
-def joules_of(setup: Setup, attempts: Sequence[Attempt]) -> float | None:
-    """Return what an answer took of this device's energy, writing and waiting; None where a power is unknown."""
-    watts = {"device": setup.watts, "cloud": setup.idle_watts}
-    took = [(watts[attempt.place], attempt.seconds) for attempt in attempts]
-    if any(power is None for power, _ in took):
-        return None
-    return math.fsum(power * seconds for power, seconds in took if power is not None)
+def joules_of(setup: Setup, attempts: Sequence[Attempt], seconds: float) -> float | None:
+    """Return what an answer took of this device's energy, writing and waiting; None where a power is unknown.
+
+    seconds  that it took in all: while the device wrote it did not wait, though a call was under way
+    """
+    took = {place: [attempt.seconds for attempt in attempts if attempt.place == place] for place in ("device", "cloud")}
+    writing = math.fsum(took["device"])
+    waiting = min(math.fsum(took["cloud"]), max(seconds - writing, 0.0))
+    spent = [(setup.watts, writing)] * bool(took["device"]) + [(setup.idle_watts, waiting)] * bool(took["cloud"])
+    known = [watts * seconds for watts, seconds in spent if watts is not None]
+    return math.fsum(known) if len(known) == len(spent) else None
 
 
 def gates_worth_it(setup: Setup, question: Question) -> bool:
     """Return whether the gates of the device's fitted file pay for themselves at the weights."""
-    weights, device, cloud = setup.weights, next(iter(setup.devices), None), next(iter(setup.clouds), None)
+    device, cloud = next(iter(setup.devices), None), next(iter(setup.clouds), None)
+    weights = as_known(setup.weights, powers=setup.powers) if setup.weights else None
     judge = device.judge(question) if device else None
     if weights is None or device is None or cloud is None or judge is None or not judge.gated:
         return True
     file, view = judge.fitted.file, cloud_view(setup, cloud, question, Conditions())
     mean: float = file.provenance.get("mean_tokens") or 0.0
-    seconds = device_view(setup, device, question, weights, view).seconds
+    seconds = whole_seconds(setup, device, question)
     answer_usd = price(weights, seconds=seconds, joules=seconds * (setup.watts or 0.0))
     return gates_pay(
         weights,
@@ -125,3 +144,14 @@ def gates_worth_it(setup: Setup, question: Question) -> bool:
         chance=_chance(judge, question, kept_from(weights, view)),
         cloud=view,
     )
+
+
+def nothing_kept(setup: Setup, question: Question) -> float:
+    """Return the p_correct that the weights want, where they leave nothing of what the certificate keeps; else 0."""
+    device, cloud = next(iter(setup.devices), None), next(iter(setup.clouds), None)
+    judge = device.judge(question) if device else None
+    if setup.weights is None or judge is None or cloud is None or not _chance(judge, question, 0.0).kept:
+        return 0.0
+    weights = as_known(setup.weights, powers=setup.powers)
+    least = kept_from(weights, cloud_view(setup, cloud, question, Conditions()))
+    return 0.0 if _chance(judge, question, least).kept else least

@@ -34,6 +34,19 @@ class Gate:
         """Whether it looks at the prompt's hidden state."""
         return bool(self.head.inputs.hidden)
 
+    def logit(self, tokens: Sequence[Token], prompt_tokens: int, state: NDArray[np.float32] | None) -> float:
+        """Return what it sees of an answer's first tokens; ``state``: the prompt's hidden state."""
+        hidden = None if state is None else HiddenStates(state, None)
+        row = self.head.inputs.vector(running_signals(tokens[: self.at], prompt_tokens), hidden)
+        return float(self.head(row[None, :])[0])
+
+
+def look_of(
+    at: int, logit: float, stop_below: float, saved: tuple[float, float, float | None] = (0.0, 0.0, None)
+) -> GateOutcome:
+    """Return what a gate says of a logit; ``saved``: tokens, seconds and joules, where it stops the answer."""
+    return GateOutcome("G0" if at == 1 else "G1", at, logit, stop_below, logit >= stop_below, *saved)
+
 
 def gates_of(file: FittedFile) -> tuple[Gate, ...]:
     """Return the gates of a fitted file, the earliest first."""
@@ -103,11 +116,9 @@ class GateWatch:
         if len(tokens) <= self._gates[0].at:
             return None
         gate = self._gates.pop(0)
-        begun = tokens[: gate.at]
-        hidden = None if self._state is None else HiddenStates(self._state, None)
-        row = gate.head.inputs.vector(running_signals(begun, self._prompt_tokens), hidden)
-        logit = float(gate.head(row[None, :])[0])
-        passed = logit >= gate.stop_below
+        outcome = look_of(gate.at, gate.logit(tokens, self._prompt_tokens, self._state), gate.stop_below)
+        if outcome.passed:
+            return outcome
         a_token = sum(token.seconds for token in tokens[1:]) / (len(tokens) - 1)
-        saved = (0.0, 0.0, None) if passed else self._usual.saved(at=gate.at, left=gate.left, seconds_a_token=a_token)
-        return GateOutcome("G0" if gate.at == 1 else "G1", gate.at, logit, gate.stop_below, passed, *saved)
+        saved = self._usual.saved(at=gate.at, left=gate.left, seconds_a_token=a_token)
+        return look_of(gate.at, outcome.value, gate.stop_below, saved)

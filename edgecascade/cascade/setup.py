@@ -13,6 +13,7 @@ from edgecascade.policies import OnBreak, Policy
 from edgecascade.privacy import Rules
 from edgecascade.profile import Conditions, Figure, Profile, Weights
 from edgecascade.records import Attempt, Mode
+from edgecascade.store.config.settings import LARGEST
 from edgecascade.store.ledger import Cap, Ledger
 
 
@@ -62,28 +63,43 @@ class Options:
 
 
 class Pace:
-    """Running means of a tier's whole answers: tokens and seconds."""
+    """Running means of a tier's answers.
+
+    tokens, seconds  of whole ones: what an answer takes that nobody stops
+    tries            seconds of all that were begun, those among them that a gate or a faster cloud ended
+    """
 
     WEIGHT = 0.05
 
-    def __init__(self, tokens: float | None = None, seconds: float | None = None) -> None:
+    def __init__(self, tokens: float | None = None, seconds: float | None = None, tries: float | None = None) -> None:
         """The means of earlier answers, where they are known."""
-        self.tokens, self.seconds = tokens, seconds
+        self.tokens, self.seconds, self.tries = tokens, seconds, tries
 
     @classmethod
     def of(cls, tier: str, ledger: Ledger | None) -> Self:
-        """Return a tier's pace, as far as the ledger knows of earlier answers."""
+        """Return a tier's pace, as far as the ledger knows of earlier answers: of whole ones."""
         return cls(ledger.usual_tokens(tier), ledger.usual_seconds(tier)) if ledger else cls()
 
-    def saw(self, attempt: Attempt) -> None:
-        """Take note of a whole answer."""
-        if attempt.draft is None or not attempt.complete:
-            return
-        self.tokens = self._mean(self.tokens, attempt.draft.usage.completion_tokens)
-        self.seconds = self._mean(self.seconds, attempt.seconds)
+    def saw(self, attempt: Attempt, *, expected: float = 0.0) -> None:
+        """Take note of an answer; one that failed, or that the user stopped, says nothing.
+
+        expected  seconds that it was thought to take, which count for those of earlier tries where none is known
+        """
+        if attempt.draft is not None and attempt.complete:
+            self.tokens = self._mean(self.tokens, attempt.draft.usage.completion_tokens)
+            self.seconds = self._mean(self.seconds, attempt.seconds)
+        if attempt.complete or _given_up(attempt):
+            self.tries = self._mean(self.tries or expected or None, attempt.seconds)
 
     def _mean(self, before: float | None, value: float) -> float:
         return value if before is None else before + self.WEIGHT * (value - before)
+
+
+def _given_up(attempt: Attempt) -> bool:
+    """Return whether the cascade itself ended it: at a gate, or because a cloud was faster."""
+    if attempt.failure is not None:
+        return attempt.failure.code == "hedged"
+    return attempt.stopped and not all(gate.passed for gate in attempt.gates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +122,8 @@ class Setup:
     def __post_init__(self) -> None:
         for name, value in asdict(self.weights).items() if self.weights else ():
             least = 0.0 if name.startswith("usd_per_") else math.ulp(0.0)
-            if value is not None and not least <= value < math.inf:
-                wanted = "0 or more" if not least else "more than 0, or None"
+            if value is not None and not least <= value <= LARGEST:
+                wanted = f"{'more than 0' if least else '0'} to {LARGEST:g}{', or None' if least else ''}"
                 raise ConfigError(f"the weight {name} = {value} cannot be used; wanted {wanted}")
 
     @property
@@ -119,6 +135,11 @@ class Setup:
     def idle_watts(self) -> float | None:
         """Its power while it waits; None: unknown."""
         return _value(self.profile, "idle")
+
+    @property
+    def powers(self) -> bool:
+        """Whether its power is known, at work and at rest."""
+        return self.watts is not None and self.idle_watts is not None
 
     def tier(self, name: str) -> AnyTier:
         """Return a tier by its name."""

@@ -1,22 +1,21 @@
 """``edgecascade bench``: us against baselines, measured here and now."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecascade.cli.compare import finite
 from edgecascade.cli.models import complete_spec
 from edgecascade.cli.options import engine_options, options_as, settings_of
 
 if TYPE_CHECKING:
     from edgecascade.bench.against import Verdict
-    from edgecascade.bench.decode import DecodeBench
     from edgecascade.bench.rows import Row
-    from edgecascade.bench.running import Plan, Suite
-
-    Shown = Callable[[Sequence[Row], Sequence[Verdict]], str]
+    from edgecascade.bench.running import Plan
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -39,8 +38,8 @@ tokens_option = click.option(
 )
 limit_option = click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="Questions.")
 llama_bench_option = click.option(
-    "--llama-bench", type=THERE,
-    help="llama.cpp's own tool. [default: $EDGECASCADE_LLAMA_BENCH, or the search path]",
+    "--llama-bench", type=THERE, envvar="EDGECASCADE_LLAMA_BENCH", show_envvar=True,
+    default=lambda: shutil.which("llama-bench"), help="llama.cpp's own tool. [default: found by the search path]",
 )  # fmt: skip
 
 
@@ -55,53 +54,27 @@ def bench() -> None:
 @llama_bench_option
 @run_options
 @engine_options
-def decode(tokens: int, rounds: int, llama_bench: Path | None, run: dict[str, Any], engine: dict[str, Any]) -> None:
-    """Decode speed with every signal on, against llama-bench and llama-cpp-python's log-probabilities.
-
-    Prints a table; its last line is JSON with llama-bench's keys and the ratios.
-    """
-    import json
-    from dataclasses import asdict
-
-    from edgecascade.bench.decode import bench_decode
-
-    kept: list[DecodeBench] = []
-
-    def suite(plan: "Plan") -> "Sequence[Row]":
-        kept.append(
-            bench_decode(plan.path, plan.settings, tokens=tokens, rounds=rounds, llama_bench=llama_bench, say=plan.say)
-        )
-        return kept[0].rows()
-
-    def shown(rows: "Sequence[Row]", against: "Sequence[Verdict]") -> str:
-        own = rows[-1]
-        record = kept[0].as_json() | {"own_cost_median_ms": own.median, "own_cost_p99_ms": own.quantile(0.99)}
-        if own.worthless:
-            record |= {"worthless": True, "why_worthless": own.worthless}
-        if against:
-            record["against"] = [asdict(verdict) for verdict in against]
-        table = "" if run.get("as_json") else decode_table(kept[0], own) + _compared(run, against) + "\n"
-        return table + json.dumps(record)
-
-    _measure({"decode": suite}, run, engine, {}, shown=None if "form" in run else shown)
+def decode(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
+    """Decode speed with every signal on, against llama-bench and llama-cpp-python's log-probabilities."""
+    _measure(["decode"], run, engine, sizes)
 
 
 @bench.command()
 @limit_option
 @run_options
 @engine_options
-def answer(limit: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def answer(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """Whole answers to real questions: without the cascade, with it, and escalated to a cloud on loopback."""
-    _suites(["answer"], run, engine, limit=limit)
+    _measure(["answer"], run, engine, sizes)
 
 
 @bench.command()
 @rounds_option
 @run_options
 @engine_options
-def prefix(rounds: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def prefix(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """First-token time at each turn of a chat, with what was read before in memory, and without."""
-    _suites(["prefix"], run, engine, rounds=rounds)
+    _measure(["prefix"], run, engine, sizes)
 
 
 @bench.command()
@@ -109,9 +82,9 @@ def prefix(rounds: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
 @rounds_option
 @run_options
 @engine_options
-def samples(tokens: int, rounds: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def samples(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """1, 2, 4 and 8 answers in one batch, against as many one after another."""
-    _suites(["samples"], run, engine, tokens=tokens, rounds=rounds)
+    _measure(["samples"], run, engine, sizes)
 
 
 @bench.command()
@@ -119,27 +92,28 @@ def samples(tokens: int, rounds: int, run: dict[str, Any], engine: dict[str, Any
 @rounds_option
 @run_options
 @engine_options
-def energy(tokens: int, rounds: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def energy(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """Joules a token, of reading and of writing, in all and above rest; "unknown" where there is no meter."""
-    _suites(["energy"], run, engine, tokens=tokens, rounds=rounds)
+    _measure(["energy"], run, engine, sizes)
 
 
 @bench.command()
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="How long.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), callback=finite, default=10.0, show_default=True,
+              help="How long.")  # fmt: skip
 @run_options
 @engine_options
-def sustained(minutes: float, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def sustained(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """Minutes of writing on end: what heat leaves of the speed. Ctrl-C ends it early, with a whole result."""
-    _suites(["sustained"], run, engine, minutes=minutes)
+    _measure(["sustained"], run, engine, sizes)
 
 
 @bench.command()
 @rounds_option
 @run_options
 @engine_options
-def memory(rounds: int, run: dict[str, Any], engine: dict[str, Any]) -> None:
+def memory(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """Memory before and after loading, at several context sizes, and at its peak; a fresh process each."""
-    _suites(["memory"], run, engine, rounds=rounds)
+    _measure(["memory"], run, engine, sizes)
 
 
 @bench.command("all")
@@ -153,53 +127,47 @@ def every(run: dict[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
     """Every suite but `sustained`; finished ones are in --out even if a later one is interrupted."""
     from edgecascade.bench.running import QUICK
 
-    _suites(QUICK, run, engine, **sizes)
+    _measure(QUICK, run, engine, sizes)
 
 
-def _suites(names: "Sequence[str]", run: Mapping[str, Any], engine: dict[str, Any], **sizes: Any) -> None:
-    from edgecascade.bench.running import SUITES
-
-    _measure({name: SUITES[name] for name in names}, run, engine, sizes)
-
-
-def _measure(
-    suites: "Mapping[str, Suite]",
-    run: Mapping[str, Any],
-    engine: dict[str, Any],
-    sizes: Mapping[str, Any],
-    *,
-    shown: "Shown | None" = None,
-) -> None:
+def _measure(names: Sequence[str], run: Mapping[str, Any], engine: dict[str, Any], sizes: Mapping[str, Any]) -> None:
     """Measure, write, print; draw no conclusion where others used the machine."""
     from edgecascade.bench.against import compare
     from edgecascade.bench.facts import facts_of
-    from edgecascade.bench.running import measured, why_worthless
+    from edgecascade.bench.rows import why_worthless
+    from edgecascade.bench.running import SUITES, measured
     from edgecascade.bench.writing import write_rows
     from edgecascade.errors import DeviceError
+    from edgecascade.local import device_profile
+    from edgecascade.store.paths import Folders
 
     then = _checked(run)
-    plan, profile = _plan(run.get("model"), engine, sizes), _profile_name()
+    profile, plan = device_profile(Folders.of(os.environ)), _plan(run.get("model"), engine, sizes)
     rows = measured(
-        suites,
+        {name: SUITES[name] for name in names},
         plan,
-        facts=lambda: facts_of(plan.path, plan.settings) | {"profile": profile},
+        facts=lambda: facts_of(plan.path, plan.settings) | {"profile": profile.name if profile else None},
         keep=lambda whole: write_rows(run["out"], whole) if "out" in run else None,
     )
     _draw(run, rows, then)
-    verdicts = compare(rows, then) if then else []
-    click.echo(shown(rows, verdicts) if shown else _shown(run, rows, verdicts))
+    print_rows(run, rows, compare(rows, then) if then else [])
     if (why := why_worthless(rows)) and not run.get("anyway"):
-        raise DeviceError(f"worthless: {why} (with --anyway the exit code is 0)")
+        raise DeviceError(f"worthless: {why}; the exit code is 0 with --anyway")
 
 
 def _checked(run: Mapping[str, Any]) -> "list[Row]":
     """Return the earlier run's rows; what would fail at the end is refused before anything is measured."""
-    from edgecascade.bench.writing import read_rows
+    from edgecascade.bench.writing import ENDINGS, check_writable, read_rows
 
+    if "as_json" in run and "form" in run:
+        raise click.UsageError("--json and --format both say what is printed; give one of them")
     if "plot" in run:
-        from edgecascade.page.plain import check
+        from edgecascade.page.drawing import check
 
         check()
+        check_writable("--plot", run["plot"], unlike=[run.get("out"), run.get("against")], suffixes=[".svg"])
+    if "out" in run:
+        check_writable("--out", run["out"], unlike=[run.get("against")], suffixes=ENDINGS)
     return read_rows(run["against"]) if "against" in run else []
 
 
@@ -211,13 +179,17 @@ def _draw(run: Mapping[str, Any], rows: "Sequence[Row]", then: "Sequence[Row]") 
         write_whole(run["plot"], plot(rows, then))
 
 
-def _shown(run: Mapping[str, Any], rows: "Sequence[Row]", verdicts: "Sequence[Verdict]") -> str:
-    from edgecascade.bench.writing import FORMATS
+def print_rows(run: Mapping[str, Any], rows: "Sequence[Row]", verdicts: "Sequence[Verdict]") -> None:
+    """Print the rows; verdicts below a table, and beside what programs read on standard error."""
+    from edgecascade.bench.writing import FORMATS, one_line, verdicts_as_markdown
 
-    if run.get("as_json"):
-        return _one_line(rows, verdicts)
+    if "as_json" in run:
+        click.echo(one_line(rows, verdicts))
+        return
     form = run.get("form", "md")
-    return FORMATS[form](rows) + (_compared(run, verdicts) if form == "md" else "")
+    click.echo(FORMATS[form](rows))
+    if verdicts:
+        click.echo(f"\n{verdicts_as_markdown(verdicts, run['against'])}", err=form != "md")
 
 
 def _plan(model: str | None, engine: dict[str, Any], sizes: Mapping[str, Any]) -> "Plan":
@@ -236,59 +208,3 @@ def _plan(model: str | None, engine: dict[str, Any], sizes: Mapping[str, Any]) -
             path=opened.engine.path, settings=opened.engine.settings, name=opened.name, sha256=opened.sha256,
             system=opened.system, say=lambda line: click.secho(line, err=True, dim=True), **sizes,
         )  # fmt: skip
-
-
-def _profile_name() -> str | None:
-    """Return the name of this device's profile; None where none fits."""
-    from edgecascade import sensors
-    from edgecascade.cascade.assembling import read_config
-    from edgecascade.profiles import profile_here
-    from edgecascade.store.paths import Folders
-
-    chosen = read_config({}).settings.profile
-    profile = profile_here(Folders.of(os.environ), chosen=chosen, machine=sensors.machine())
-    return profile.name if profile else None
-
-
-def _compared(run: Mapping[str, Any], verdicts: "Sequence[Verdict]") -> str:
-    from edgecascade.bench.writing import verdicts_as_markdown
-
-    return "\n\n" + verdicts_as_markdown(verdicts, run["against"]) if verdicts else ""
-
-
-def _one_line(rows: "Sequence[Row]", verdicts: "Sequence[Verdict]") -> str:
-    import json
-    from dataclasses import asdict
-
-    from edgecascade.bench.running import why_worthless
-    from edgecascade.bench.writing import records_of
-
-    against = [asdict(verdict) for verdict in verdicts]
-    return json.dumps({"worthless": why_worthless(rows), "rows": records_of(rows), "against": against})
-
-
-def decode_table(found: "DecodeBench", own: "Row") -> str:
-    """Return the decode suite's figures as a Markdown table; no ratios of a busy machine."""
-    record, worthless = found.as_json(), own.worthless or found.worthless
-    rows = [
-        ("ours, every signal on", f"{record['avg_ts']:.1f} tokens/s", ""),
-        _peer("llama-bench (reads nothing)", found.llama_bench_ts, record["ratio_to_llama_bench"], "not found"),
-        _peer("high-level API, logprobs=5", found.high_level_ts, record["ratio_to_high_level"], "dies here"),
-        ("signals", f"{record['signals_ms']:.3f} ms/token", ""),
-        ("second turn's first token", "", f"{record['second_turn_ratio']:.2f} x its new tokens and a chunk"),
-        ("8 samples of short answers", "", f"{record['samples_of_8_answer_ratio']:.2f} x one"),
-        ("8 samples of a story", "", f"{record['samples_of_8_story_ratio']:.2f} x one"),
-        ("the cascade's own cost", f"{own.median:.2f} ms/answer", f"99 of 100 within {own.quantile(0.99):.2f} ms"),
-    ]
-    lines = [f"| {record['model_type']}, {record['n_threads']} threads | measured | ratio |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {measured} | {'' if worthless else ratio} |" for name, measured, ratio in rows]
-    if worthless:
-        why = own.worthless or f"other processes used {found.busy_cores:.1f} cores meanwhile"
-        lines.append(f"\nWORTHLESS: {why}")
-    return "\n".join(lines)
-
-
-def _peer(name: str, speeds: list[float], ratio: float | None, missing: str) -> tuple[str, str, str]:
-    if not speeds or ratio is None:
-        return name, missing, ""
-    return name, f"{sum(speeds) / len(speeds):.1f} tokens/s", f"ours {ratio:.2f} x"

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecascade.cli.compare import complete_profile
+from edgecascade.cli.compare import complete_profile, finite
 from edgecascade.cli.models import complete_spec
 from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter
@@ -39,12 +38,6 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the record itself.")
 
 
-def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):  # which lies in every range
-        raise click.BadParameter("found nan, wanted a number between 0 and 1")
-    return value
-
-
 promise_options = options_as(
     "promised",
     (
@@ -52,27 +45,21 @@ promise_options = options_as(
         click.option(
             "--epsilon",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            callback=_number,
+            callback=finite,
             help="The risk allowed.",
         ),
         click.option(
             "--delta",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            callback=_number,
+            callback=finite,
             help="How often a fit may miss its promise. [default: 0.1]",
         ),
     ),
 )
 
 
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # a range holds both
-        raise click.BadParameter(f"{value} is not a number to reckon with; wanted 0 or more")
-    return value
-
-
 def _cost(name: str, what: str) -> Callable[[Any], Any]:
-    return click.option(name, type=click.FloatRange(0), callback=_finite, help=what)
+    return click.option(name, type=click.FloatRange(0), callback=finite, help=what)
 
 
 target_options = options_as(

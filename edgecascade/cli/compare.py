@@ -1,12 +1,11 @@
 """``edgecascade devices compare``: what the cascade costs on each device profile, beside the cloud alone."""
 
 import json
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +31,16 @@ if TYPE_CHECKING:
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
 AT_LEAST_0 = click.FloatRange(0)
+LARGEST = 1e12
+"""Of dollars, seconds and the like: larger ones overflow where they are multiplied."""
 
 
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # nan lies in every range
-        raise click.BadParameter(f"found {value}, wanted a number")
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Return the number; UsageError for what is none, or cannot be reckoned with."""
+    if value is not None and not abs(value) <= LARGEST:  # nan lies in every range, infinity in one without an end
+        span = parameter.type if isinstance(parameter.type, click.FloatRange) else None
+        most = LARGEST if span is None or span.max is None else span.max
+        raise click.BadParameter(f"found {value}, wanted a number between 0 and {most:g}")
     return value
 
 
@@ -46,14 +50,14 @@ weight_options = options_as(
         click.option(
             "--value-usd",
             type=AT_LEAST_0,
-            callback=_finite,
+            callback=finite,
             help="What a right answer is worth. [default: as in your config]",
         ),
         click.option(
-            "--usd-per-second", type=AT_LEAST_0, callback=_finite, help="The price of a second of waiting. [likewise]"
+            "--usd-per-second", type=AT_LEAST_0, callback=finite, help="The price of a second of waiting. [likewise]"
         ),
         click.option(
-            "--usd-per-joule", type=AT_LEAST_0, callback=_finite, help="The price of a joule of the device. [likewise]"
+            "--usd-per-joule", type=AT_LEAST_0, callback=finite, help="The price of a joule of the device. [likewise]"
         ),
     ),
 )
@@ -61,11 +65,11 @@ cloud_options = options_as(
     "beside",
     (
         click.option("--cloud", metavar="SPEC", help="The cloud beside the device; off for none. [default: yours]"),
-        click.option("--cloud-seconds", type=click.FloatRange(0, min_open=True), callback=_finite, metavar="S",
+        click.option("--cloud-seconds", type=click.FloatRange(0, min_open=True), callback=finite, metavar="S",
                      help="Its mean seconds an answer. [default: from the ledger]"),
-        click.option("--cloud-usd", type=AT_LEAST_0, callback=_finite, metavar="X",
+        click.option("--cloud-usd", type=AT_LEAST_0, callback=finite, metavar="X",
                      help="Its dollars an answer. [default: its price]"),
-        click.option("--cloud-quality", type=click.FloatRange(0, 1), callback=_finite, metavar="Q",
+        click.option("--cloud-quality", type=click.FloatRange(0, 1), callback=finite, metavar="Q",
                      help="How often it is right, 0 to 1. [default: as the fitted file knows]"),
     ),
 )  # fmt: skip
@@ -89,7 +93,7 @@ def complete_profile(context: click.Context, parameter: click.Parameter, incompl
 @click.option("--attempts", type=FILE, multiple=True, help="Replay these instead of the file's own questions.")
 @cloud_options
 @weight_options
-@click.option("--on-battery", type=click.FloatRange(0, 1), callback=_finite, metavar="LEVEL",
+@click.option("--on-battery", type=click.FloatRange(0, 1), callback=finite, metavar="LEVEL",
               help="As if on battery, so full: 0 to 1.")  # fmt: skip
 @click.option("--hot", is_flag=True, help="As if the device throttles for heat.")
 @click.option("--metered", is_flag=True, help="As if the link costs by volume.")
@@ -131,7 +135,7 @@ def compare(
     )
     found = comparison(names, fitted, model, attempts, beside, given, stands)
     if as_json:
-        click.echo(json.dumps(found.as_json(), default=str))
+        click.echo(json.dumps(found.as_json(), allow_nan=False, default=str))
     else:
         print_comparison(found)
     if out:
@@ -149,19 +153,21 @@ def comparison(
 ) -> "Comparison":
     """Return the profiles compared, the best first."""
     from edgecascade.cascade.assembling import read_config
+    from edgecascade.cli.steps import size_of_weights
     from edgecascade.errors import ProfileError
+    from edgecascade.local import device_profile
     from edgecascade.simulate.side_by_side import side_by_side
     from edgecascade.store.fitted_files import read_fitted
     from edgecascade.store.paths import Folders
 
     folders, settings, file = Folders.of(os.environ), read_config({}).settings, read_fitted(fitted)
     profiles, cloud = _profiles(names, folders), cloud_facts(file, settings, folders, beside)
-    parameters, size = size_of(model, folders) if model else size_of_fitted(file, folders)
+    parameters, size = size_of(model, folders) if model else size_of_weights(file.identity, folders)
     here = None
     with suppress(ProfileError):  # that none can be chosen here is no reason not to compare
-        here = in_use(folders)
+        here = device_profile(folders)
     with counter("profiles") as show:
-        return side_by_side(
+        found = side_by_side(
             profiles,
             file,
             parameters=parameters,
@@ -173,15 +179,7 @@ def comparison(
             here=here.name if here else None,
             tell=show,
         )
-
-
-def in_use(folders: "Folders") -> "Profile | None":
-    """Return the profile that this device runs by; ProfileError where two fit, or the chosen one is not there."""
-    from edgecascade import sensors
-    from edgecascade.cascade.assembling import read_config
-    from edgecascade.profiles import profile_here
-
-    return profile_here(folders, chosen=read_config({}).settings.profile, machine=sensors.machine())
+    return replace(found, model=f"{found.model}, as large as {model},") if model else found
 
 
 def size_of(spec: str, folders: "Folders") -> tuple[float, float]:
@@ -204,28 +202,11 @@ def size_of(spec: str, folders: "Folders") -> tuple[float, float]:
     return header.parameters, header.bytes
 
 
-def size_of_fitted(file: "FittedFile", folders: "Folders") -> tuple[float, float]:
-    """Return the parameters and bytes of the model that a file was fitted for, by the sha256 of its weights."""
-    from edgecascade.errors import ManifestError, ModelNotFoundError
-    from edgecascade.store.manifests import find_manifest, manifest_names
-
-    for name in manifest_names(folders):
-        with suppress(ManifestError):  # a damaged one of another model is no reason to fail
-            manifest = find_manifest(name, folders)
-            if manifest and manifest.sha256 == file.identity.sha256:
-                return manifest.parameters, manifest.bytes
-    raise ModelNotFoundError(
-        f"the size of {file.identity.model} is unknown: found no manifest of sha256 {file.identity.sha256[:12]}, "
-        "wanted one; name the file it was fitted for with --model"
-    )
-
-
 def cloud_facts(
     file: "FittedFile", settings: "Settings", folders: "Folders", beside: Mapping[str, Any]
 ) -> "CloudFacts | None":
     """Return the cloud beside the devices, None for none; ConfigError where its price or its seconds are unknown."""
     from edgecascade.cascade.assembling import price_of
-    from edgecascade.cloud.client import CloudClient
     from edgecascade.cloud.specs import cloud_spec
     from edgecascade.errors import ConfigError
     from edgecascade.simulate.playing import CloudFacts
@@ -240,8 +221,7 @@ def cloud_facts(
             f"the price of {spec.name} is unknown: found none, wanted one; give --cloud-usd, or set "
             f'[prices."{spec.name}"] in the config'
         )
-    with CloudClient(spec) as client:
-        tokens, seconds = usual_call(folders, client.host, spec.model)
+    tokens, seconds = usual_answer(folders, spec.name)
     seconds = beside.get("cloud_seconds", seconds)
     if seconds is None:
         raise ConfigError(
@@ -252,24 +232,15 @@ def cloud_facts(
     return CloudFacts(spec.name, price, seconds, tokens, beside.get("cloud_quality", known), beside.get("cloud_usd"))
 
 
-def usual_call(folders: "Folders", host: str, model: str) -> tuple[float | None, float | None]:
-    """Return the mean tokens and seconds of a cloud's answers in the ledger; None where there are none."""
-    from io import BytesIO
-
+def usual_answer(folders: "Folders", name: str) -> tuple[float | None, float | None]:
+    """Return the mean tokens and seconds of a cloud's latest answers, as ``ask`` expects them; None: none are known."""
     from edgecascade.store.ledger import Ledger
 
     path = folders.state / "ledger.db"
     if not path.exists():
         return None, None
-    lines = BytesIO()
     with Ledger(path, clock=time.time) as ledger:
-        ledger.export("jsonl", lines, table="calls")
-    calls = [call for call in map(json.loads, lines.getvalue().splitlines()) if call["outcome"] == "ok"]
-    calls = [call for call in calls if (call["host"], call["model"]) == (host, model) and call["seconds"] is not None]
-    if not calls:
-        return None, None
-    tokens, seconds = (sum(call[name] or 0 for call in calls) / len(calls) for name in ("completion_tokens", "seconds"))
-    return tokens, seconds
+        return ledger.usual_tokens(name), ledger.usual_seconds(name)
 
 
 def _profiles(names: Sequence[str], folders: "Folders") -> list["Profile"]:

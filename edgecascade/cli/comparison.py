@@ -3,17 +3,18 @@
 import shutil
 from typing import TYPE_CHECKING
 
-from edgecascade.records import dollars
+from edgecascade.page.markup import significant
 
 if TYPE_CHECKING:
     from edgecascade.simulate.comparing import Compared, Outcome
     from edgecascade.simulate.side_by_side import Comparison
 
-COLUMNS = ("PROFILE", "SPEED", "FROM P", "KEPT", "RIGHT", "S p50", "S p95", "$", "J", "VERDICT")
-"""Of an answer each: seconds, dollars, joules."""
+COLUMNS = ("PROFILE", "SPEED", "FROM P", "KEPT", "RIGHT", "S MEAN", "S P95", "$", "J", "VERDICT")
+"""Of an answer each: seconds, dollars, joules; means, but for the 95th of 100 answers."""
 WORDS = ("PROFILE", "SPEED", "VERDICT")
 NARROWEST = 14
 """Columns of a terminal, below which a name is not worth folding."""
+GATED = "*: gates stop some answers early there, because they pay; the threshold is the one certified behind them"
 COLOURS = {"use": "green", "unknown": "yellow", "never": "red"}
 
 
@@ -44,25 +45,26 @@ def print_comparison(found: "Comparison") -> None:
 
 def _cells(row: "Compared", *, here: bool) -> tuple[str, ...]:
     mark = row.speed.mark.replace("literature ", "")
-    threshold = "-" if row.cascade.threshold is None else f"{row.cascade.threshold:.1%}"
+    threshold = "-" if row.cascade.threshold is None else f"{row.cascade.threshold:.1%}{'*' if row.gated else ''}"
     name = f"{row.profile.name}{' ←' if here else ''}"
     return (name, mark, threshold, *_outcome(row.cascade), row.verdict)
 
 
 def _outcome(outcome: "Outcome") -> tuple[str, ...]:
     quality = "-" if outcome.quality is None else f"{outcome.quality:.1%}"
-    usd = "-" if outcome.usd is None else dollars(outcome.usd)
-    joules = "-" if outcome.joules is None else f"{outcome.joules:.1f}"
-    return (f"{outcome.kept:.1%}", quality, f"{outcome.seconds_p50:.2f}", f"{outcome.seconds_p95:.2f}", usd, joules)
+    usd = "-" if outcome.usd is None else f"${significant(outcome.usd)}"
+    joules = "-" if outcome.joules is None else significant(outcome.joules)
+    return (f"{outcome.kept:.1%}", quality, significant(outcome.seconds_mean), significant(outcome.seconds_p95), usd,
+            joules)  # fmt: skip
 
 
 def _remarks(found: "Comparison") -> list[str]:
-    from edgecascade.simulate.side_by_side import VERDICTS, seconds_said
+    from edgecascade.simulate.side_by_side import VERDICTS
 
-    said: list[str] = []
+    said = [GATED] if any(row.gated for row in found.rows) else []
     if cloud := next((row.cloud for row in found.rows if row.cloud), None):
-        _, quality, *_, usd, _ = _outcome(cloud)
-        said.append(f"cloud alone: {quality} right, {seconds_said(cloud)}, {usd} an answer")
+        _, quality, mean, p95, usd, _ = _outcome(cloud)
+        said.append(f"cloud alone: {quality} right, {mean} s on average, 95 of 100 within {p95} s, {usd} an answer")
     reasons = dict[tuple[str, str], list[str]]()
     for row in found.rows:
         if row.verdict != "use":

@@ -12,6 +12,7 @@ import click
 from edgecascade.records import MODES, PRIVACY
 
 if TYPE_CHECKING:
+    from edgecascade.profile import Profile
     from edgecascade.store.config import Settings
     from edgecascade.store.config.check import Finding
     from edgecascade.store.paths import Folders
@@ -177,10 +178,36 @@ def _of_device(settings: "Settings", folders: "Folders") -> list["Finding"]:
     except ProfileError as error:
         return [Finding("error", f"profile: {error}")]
     found = [Finding("ok", f"profile {profile.name}: {profile.title}")] if profile else []
-    if settings.policy.usd_per_joule and settings.watts is None and not (profile and profile.power.decode):
-        advice = "set watts, or let `edgecascade measure` find them"
-        found.append(Finding("note", f"policy.usd_per_joule has no effect: this device's power is unknown; {advice}"))
-    return found
+    power = profile.power if profile else None
+    working = settings.watts is not None or bool(power and power.decode)
+    if settings.policy.usd_per_joule and not (working and power and power.idle):
+        what = "power at rest" if working else "power"
+        advice = "let `edgecascade measure` find it, or take a profile that has it"
+        found.append(Finding("note", f"policy.usd_per_joule has no effect: this device's {what} is unknown; {advice}"))
+    return [*found, *_of_weights(settings, profile, folders)]
+
+
+def _of_weights(settings: "Settings", profile: "Profile | None", folders: "Folders") -> list["Finding"]:
+    """Return whether the weights leave anything of what the fitted file keeps, where both are known by now."""
+    from edgecascade.cascade.assembling import price_of, weights_of
+    from edgecascade.cloud.specs import cloud_spec
+    from edgecascade.errors import FittedFileError, InputError
+    from edgecascade.pull import DEFAULT_MODEL
+    from edgecascade.store.config.check import kept_finding
+    from edgecascade.store.fitted_files import fitted_files, read_fitted
+    from edgecascade.store.manifests import find_manifest
+
+    weights, manifest = weights_of(settings.policy, profile), find_manifest(settings.model or DEFAULT_MODEL, folders)
+    if weights is None or not settings.cloud:
+        return []
+    try:
+        price = price_of(settings, cloud_spec(settings.cloud, os.environ, lambda variable: None))
+        files = map(read_fitted, [settings.fitted] if settings.fitted else fitted_files(folders))
+        file = next(file for file in files if settings.fitted or (manifest and file.identity.sha256 == manifest.sha256))
+    except (FittedFileError, InputError, StopIteration):  # told elsewhere, or there is none
+        return []
+    found = kept_finding(settings, weights, file, price)
+    return [found] if found else []
 
 
 def _set_in(file: Path) -> "Settings":

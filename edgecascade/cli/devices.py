@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecascade.cli.compare import compare, complete_profile, in_use
+from edgecascade.cli.compare import compare, complete_profile
+from edgecascade.cli.listing import print_list, rate, record_of, with_used
 from edgecascade.cli.models import complete_spec
+from edgecascade.cli.provenance import noted
 
 if TYPE_CHECKING:
     from edgecascade.profile import Machine, Profile, Speed
-    from edgecascade.store.profiles import Listed
 
 NONE = "none"
 MEASURE = "no profile fits this device; run `edgecascade measure` to make its own"
-ORDER = ("measured", "literature prior", "estimate")
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the record itself.")
@@ -33,22 +33,24 @@ def devices() -> None:
 @as_json
 def list_(as_json: bool) -> None:
     """List every profile, your own first; the arrow marks the one in use here."""
+    from edgecascade.cascade.assembling import read_config
     from edgecascade.errors import ProfileError
+    from edgecascade.local import device_profile
     from edgecascade.store.paths import Folders
     from edgecascade.store.profiles import listed
 
     folders = Folders.of(os.environ)
     found = listed(folders)
     try:
-        here = in_use(folders)
+        here = device_profile(folders)
         remark = None if here else MEASURE
     except ProfileError as error:
         here, remark = None, str(error)
-    name = here.name if here else None
+    found, used = with_used(found, here, read_config({}).settings.profile)
     if as_json:
-        click.echo(json.dumps([_record(entry, name) for entry in found], indent=2))
+        click.echo(json.dumps([record_of(entry, used) for entry in found]))
     else:
-        _table([("", "NAME", "ORIGIN", "FIGURES", "WRITES", "TITLE"), *(_row(one, name) for one in found)])
+        print_list(found, used)
     for line in (*(f"passed over: {entry.fault}" for entry in found if entry.fault), *([remark] if remark else [])):
         click.secho(f"note: {line}", err=True, fg="yellow")
 
@@ -63,13 +65,14 @@ def show(name: str | None, model: str | None, as_json: bool) -> None:
     from edgecascade.cascade.assembling import read_config
     from edgecascade.cli.compare import size_of
     from edgecascade.errors import ModelNotFoundError, ProfileError
+    from edgecascade.local import device_profile
     from edgecascade.profiles import engine_of
     from edgecascade.pull import DEFAULT_MODEL
     from edgecascade.store.paths import Folders
     from edgecascade.store.profiles import find_profile
 
     folders = Folders.of(os.environ)
-    profile = find_profile(name, folders) if name else in_use(folders)
+    profile = find_profile(name, folders) if name else device_profile(folders)
     if profile is None:
         raise ProfileError(
             f"{MEASURE.partition(';')[0]}: found none, wanted one; run `edgecascade measure` to make its own, or name "
@@ -87,7 +90,7 @@ def show(name: str | None, model: str | None, as_json: bool) -> None:
         rules = profile.match.rules(machine)
         record = {"profile": asdict(profile), "rules": rules, "engine": engine_of(profile)}
         configured = {"model": spec, "speed": speed and asdict(speed)}
-        click.echo(json.dumps(record | {"configured": configured, "sensors": now}, indent=2, default=str))
+        click.echo(json.dumps(record | {"configured": configured, "sensors": now}, default=str))
         return
     if now["watts"] is None and (why := sensors.why_no_meter()):
         now["watts"] = f"unknown: {why}"
@@ -103,6 +106,7 @@ def use(name: str) -> None:
     """Write into your config that this device runs by profile NAME; none: by the one that fits."""
     from edgecascade import sensors
     from edgecascade.cascade.assembling import read_config
+    from edgecascade.local import device_profile
     from edgecascade.profiles import engine_of
     from edgecascade.store.config import user_file
     from edgecascade.store.config.writing import write_settings
@@ -115,7 +119,7 @@ def use(name: str) -> None:
     before = read_config({}).settings.profile
     write_settings(user_file(folders), {"profile": wanted})
     click.echo(f"profile = {wanted or NONE} (was {before or NONE}) # {user_file(folders)}")
-    profile = in_use(folders)
+    profile = device_profile(folders)
     for setting, value in (engine_of(profile) if profile else {}).items():
         click.echo(f"{setting} = {value}, unless a flag says otherwise")
     if profile is None:
@@ -127,31 +131,6 @@ def use(name: str) -> None:
 
 
 devices.add_command(compare)
-
-
-def _record(entry: "Listed", here: str | None) -> dict[str, Any]:
-    record = {"name": entry.path.stem, "origin": entry.origin, "path": str(entry.path), "fault": entry.fault or None}
-    if entry.profile is None:
-        return record | {"in_use": False}
-    best = _best(entry.profile)
-    speed = best and {"model": best.model, "decode_tps": 1 / best.decode(0), "mark": best.mark, "source": best.source}
-    named = {"title": entry.profile.title, "kind": entry.profile.kind, "in_use": entry.profile.name == here}
-    return record | named | {"best_known": speed}
-
-
-def _row(entry: "Listed", here: str | None) -> tuple[str, ...]:
-    if entry.profile is None:
-        return ("", entry.path.stem, entry.origin, "-", "-", "cannot be read")
-    best = _best(entry.profile)
-    writes = f"{_rate(1 / best.decode(0))} {best.model}" if best else "-"
-    arrow = "→" if entry.profile.name == here else ""
-    mark = best.mark if best else "none"
-    return (arrow, entry.profile.name, entry.origin, mark, writes, entry.profile.title)
-
-
-def _best(profile: "Profile") -> "Speed | None":
-    """Return the row that is known best: measured ones before priors; among equals the first."""
-    return min(profile.speeds, key=lambda row: ORDER.index(row.mark), default=None)
 
 
 def _story(
@@ -168,6 +147,8 @@ def _story(
     if speed:
         yield "the model that is set here", [_speed_line(speed, spec)]
     yield "figures", _figures(profile) or ["none"]
+    if lines := noted(profile.provenance):
+        yield "as it was measured", lines
     yield "this device now", [f"{name.replace('_', ' '):<12}{_plain(value)}" for name, value in now.items()]
 
 
@@ -182,19 +163,10 @@ def _rules(profile: "Profile", machine: "Machine") -> list[str]:
 
 
 def _speed_line(row: "Speed", name: str | None = None) -> str:
-    writes = f"writes {_rate(1 / row.decode(0))}"
-    reads = f"reads {_rate(512 / seconds)}" if (seconds := row.reading(512)) else "reading unknown"
+    writes = f"writes {rate(1 / row.decode(0))}"
+    reads = f"reads {rate(512 / seconds)}" if (seconds := row.reading(512)) else "reading unknown"
     load = "" if row.load_s is None else f", loads in {row.load_s:.3g} s"
     return f"{name or row.model}: {writes}, {reads}{load} [{row.mark}: {row.source}]"
-
-
-def _rate(tokens_per_second: float) -> str:
-    """Return tokens a second with as many digits as are worth saying.
-
-    >>> _rate(1138.2), _rate(5.63)
-    ('1,138 t/s', '5.63 t/s')
-    """
-    return f"{tokens_per_second:,.0f} t/s" if tokens_per_second >= 100 else f"{tokens_per_second:.3g} t/s"
 
 
 def _figures(profile: "Profile") -> list[str]:
@@ -206,7 +178,6 @@ def _figures(profile: "Profile") -> list[str]:
     sizes = (("memory", profile.limits.memory_bytes), ("largest model", profile.limits.model_bytes))
     lines += [f"{name}: {size / 2**30:.3g} GiB" for name, size in sizes if size is not None]
     lines += [f"throttles from: {profile.limits.celsius:g} °C"] if profile.limits.celsius is not None else []
-    lines += [f"{name}: {_plain(value)}" for name, value in profile.provenance.items()]
     return lines
 
 
@@ -224,12 +195,6 @@ def _plain(value: object) -> str:
 
 def _differ(names: list[str]) -> str:
     return "differs" if len(names) == 1 else "differ"
-
-
-def _table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _note(line: str) -> None:

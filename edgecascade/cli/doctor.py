@@ -47,7 +47,8 @@ def _print(found: dict[str, Any]) -> None:
     mark = {"ok": click.style("ok", fg="green"), "fallback": click.style("fallback", fg="yellow")}
     click.echo(f"python     {found['python']} on {found['platform']}")
     click.echo(f"processor  {found['cpu']}")
-    click.echo(f"library    llama-cpp-python {found['llama_cpp'] or 'is not installed'}")
+    where = f" in {found['paths']['library']}" if found["llama_cpp"] else " is not installed"
+    click.echo(f"library    llama-cpp-python {found['llama_cpp'] or ''}".rstrip() + where)
     click.echo(f"probe      {mark.get(probe['verdict'], click.style('broken', fg='red'))}: {probe['detail']}")
     if found["advice"]:
         click.echo(
@@ -57,14 +58,15 @@ def _print(found: dict[str, Any]) -> None:
     click.echo(f"profile    {_profile(found['profile'])}")
     known = {name: value for name, value in found["conditions"].items() if value is not None}
     unknown = ", ".join(name for name in found["conditions"] if name not in known) or "nothing"
-    told = ", ".join(f"{name} {value}" for name, value in known.items())
+    told = ", ".join(f"{name} {_plain(value)}" for name, value in known.items())
     click.echo(f"sensors    {told or 'nothing is known'}; unknown: {unknown}")
     meters = ", ".join(f"{meter['name']} ({meter['scope']}, {meter['mark']})" for meter in found["meters"])
     click.echo(f"power      {meters or found['no_meter']}")
     for model in found["models"]:
         click.echo(f"model      {model['name']}  {model['path']}")
     for name, path in found["paths"].items():
-        click.echo(f"{name:<10} {path}")
+        if name != "library":
+            click.echo(f"{name:<10} {path}")
 
 
 def _profile(found: dict[str, Any] | None) -> str:
@@ -75,3 +77,7 @@ def _profile(found: dict[str, Any] | None) -> str:
         return f"{click.style('unclear', fg='yellow')}: {found['fault']}"
     figures = " and ".join(found["speeds"]) or "unknown"
     return f"{found['name']} ({found['origin']}; speeds: {figures}): {found['title']}"
+
+
+def _plain(value: object) -> str:
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"

@@ -224,4 +224,4 @@ def _line(value: object) -> str:
 
 
 def _print_json(record: object) -> None:
-    click.echo(json.dumps(record, indent=2, default=str))
+    click.echo(json.dumps(record, default=str))

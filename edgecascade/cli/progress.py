@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +46,10 @@ def _lines() -> "Progress":
     return show
 
 
+SOONEST = 3.0
+"""Seconds between two lines, but for the last."""
+
+
 class Count(Protocol):
     """Shows how many of some things are done."""
 
@@ -55,7 +59,7 @@ class Count(Protocol):
 
 @contextmanager
 def counter(what: str) -> Iterator[Count]:
-    """Yield a Count with the time left: a bar on a terminal, a line every twentieth elsewhere."""
+    """Yield a Count with the time left: a bar on a terminal; elsewhere a line every twentieth, and none too soon."""
     if not sys.stderr.isatty():
         yield _twentieths(what)
         return
@@ -74,18 +78,18 @@ def counter(what: str) -> Iterator[Count]:
         yield show
 
 
-def _twentieths(what: str) -> Count:
+def _twentieths(what: str, clock: Callable[[], float] = time.monotonic) -> Count:
     started: tuple[float, int] | None = None
-    told = -1
+    told, told_at = -1, 0.0
 
     def show(done: int, total: int, remark: str = "") -> None:
-        nonlocal started, told
-        now = time.monotonic()
+        nonlocal started, told, told_at
+        now = clock()
         started = started or (now, done)
         part = 20 * done // total if total else 20
-        if part == told:
+        if part == told or (told >= 0 and now - told_at < SOONEST and done < total):
             return
-        told = part
+        told, told_at = part, now
         new = done - started[1]
         left = f", {(now - started[0]) / new * (total - done):,.0f} s left" if new else ""
         print(f"{done} of {total} {what}{left}{', ' + remark if remark else ''}", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from edgecascade.cli.progress import counter
 
 if TYPE_CHECKING:
     from edgecascade.calibrate.collect import Progress
-    from edgecascade.calibrate.fit import Target
+    from edgecascade.calibrate.target import Target
     from edgecascade.guarantees.certificate import Promise
     from edgecascade.identity import Identity
     from edgecascade.store.attempts import Attempts
@@ -155,8 +155,9 @@ def target_of(profile: str, attempts: "Attempts", model: str | None, costs: Mapp
     model  the model's file, where no manifest knows the weights that made the attempts
     costs  weights, and what an answer of the cloud costs, by the options' names
     """
-    from edgecascade.calibrate.fit import Target
+    from edgecascade.calibrate.target import Target
     from edgecascade.cli.compare import size_of
+    from edgecascade.errors import ConfigError
     from edgecascade.profile import Weights
     from edgecascade.store.paths import Folders
     from edgecascade.store.profiles import find_profile
@@ -164,10 +165,16 @@ def target_of(profile: str, attempts: "Attempts", model: str | None, costs: Mapp
     folders = Folders.of(os.environ)
     found = find_profile(profile, folders)
     given = {name: costs[name] for name in Weights.__slots__ if name in costs}
+    weights = replace(found.weights or Weights(), **given)
+    if (weights.usd_per_second or weights.usd_per_joule) and not {"cloud_usd", "cloud_seconds"} & costs.keys():
+        raise ConfigError(
+            "gates cannot be chosen by what they cost: found no price of a cloud's answer, wanted one, since a cloud "
+            "that costs nothing is always worth asking; give --cloud-usd and --cloud-seconds"
+        )
     parameters, size = size_of(model, folders) if model else size_of_weights(attempts.header.identity, folders)
     return Target(
         profile=found,
-        weights=replace(found.weights or Weights(), **given),
+        weights=weights,
         parameters=parameters,
         bytes=size,
         cloud_usd=costs.get("cloud_usd", 0.0),
@@ -233,17 +240,36 @@ def say_fitted(file: "FittedFile", out: Path, *, as_json: bool) -> None:
     if as_json:
         names = ("id", "verdict", "advice", "promise", "epsilon", "delta", "certificates", "metrics", "selection")
         record = {name: getattr(file, name) for name in names}
-        click.echo(json.dumps(record | {"sentence": chosen.sentence(file.created), "out": str(out)}))
+        gates = {"gates": [gate.at for gate in file.gates], "target": file.provenance.get("target")}
+        click.echo(json.dumps(record | gates | {"sentence": chosen.sentence(file.created), "out": str(out)}))
         return
     click.echo(chosen.sentence(file.created))
     click.echo(file.advice)
     for certificate in certificates:
         kept = f"keeps {certificate.share_kept:.1%}" if certificate.feasible else "nothing can be promised"
         click.echo(f"  {certificate.epsilon:6.1%}  {kept}")
+    click.echo(gates_said(file))
     within = file.metrics["auroc_within_tasks"]["value"]
     ranks = "too few questions a task" if within is None else f"{within:.3f}"
     click.echo(f"head {file.selection['head']}, calibrator {file.selection['calibrator']}")
     click.echo(f"AUROC within tasks {ranks}, smooth ECE {file.metrics['smooth_ece']['value']:.3f}; {out}")
+
+
+def gates_said(file: "FittedFile") -> str:
+    """Return which gates a fitted file has, and by what they were chosen: for which device, at which weights."""
+    from edgecascade.profile import Weights
+    from edgecascade.simulate.side_by_side import weights_said
+
+    behind = ", ".join(str(gate.at) for gate in sorted(file.gates, key=lambda gate: gate.at))
+    saved = sum(gate.tokens_saved for gate in file.gates)
+    last = "token" if behind == "1" else "tokens"
+    found = f"gates after {behind} {last}, which save {saved:.0%} of all" if file.gates else "no gates"
+    target = file.provenance.get("target")
+    if not isinstance(target, dict):
+        return f"{found}; chosen by what they stop, for no device in particular"
+    weights = Weights(**{name: value for name, value in target.items() if name in Weights.__slots__})
+    cloud = f"an answer of the cloud costs ${target['cloud_usd']:g} and takes {target['cloud_seconds']:g} s"
+    return f"{found}; chosen for {target['profile']}, where {weights_said(weights)}, and {cloud}"
 
 
 def report_into(fitted: Path, out: Path, *, show: bool) -> None:

@@ -3,6 +3,7 @@
 The address is asked for by GET without a key; whatever is answered, a refusal too, has made the round trip.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +28,11 @@ class Reach:
     connect_s: float
 
 
-def reach(spec: CloudSpec, *, tries: int = TRIES, clock: Callable[[], float] = time.perf_counter) -> Reach:
-    """Return how far a cloud is; raise CloudError where it is not reached."""
-    took = [_once(spec, clock) for _ in range(tries)]
+def reach(spec: CloudSpec, *, seconds: float = math.inf, clock: Callable[[], float] = time.perf_counter) -> Reach:
+    """Return how far a cloud is; no further try begins after so many seconds. CloudError where it is not reached."""
+    begun, took = clock(), list[tuple[float, float]]()
+    while not took or (len(took) < TRIES and clock() - begun < seconds):
+        took.append(_once(spec, clock))
     round_trip = median(again for _, again in took)
     return Reach(round_trip, max(median(first for first, _ in took) - round_trip, 0.0))
 
@@ -43,7 +46,7 @@ def _once(spec: CloudSpec, clock: Callable[[], float]) -> tuple[float, float]:
             opened = clock()
             client.get(spec.base_url)
             return opened - begun, clock() - opened
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:  # a proxy, certificates
         raise CloudError(
             f"{spec.base_url} was not reached: found {plain(str(error), spec.key) or type(error).__name__}, wanted any "
             "answer; check the network"

@@ -14,6 +14,7 @@ CLAIMS: dict[Promise, str] = {
     "selective": "Of the answers kept on this device at most {share} are wrong",
     "agreement": "Of the answers kept on this device at most {share} differ from the cloud's",
 }
+OF_FEWER = "; here fewer may be kept, and no test was of those alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,21 @@ class Certificate:
         """The part of the n questions whose answer is kept, 0 to 1."""
         return self.kept / self.n
 
-    def sentence(self, fitted_on: str) -> str:
-        """Return the promise in words; ``fitted_on`` is a date, such as 2026-11-21."""
+    def sentence(self, fitted_on: str, *, fewer: bool = False) -> str:
+        """Return the promise in words; ``fitted_on`` is a date, such as 2026-11-21.
+
+        fewer  something else than the threshold takes answers away as well: regret only falls by that, but a share
+               among those kept may rise, and is promised of all that the threshold keeps
+        """
         if not self.feasible:
             more = f" About {_grouped(self.needed)} questions would be needed." if self.needed else ""
             return f"No promise can be made, every question goes to the cloud: {self.reason}.{more}"
         claim = CLAIMS[self.promise].format(share=_percent(self.epsilon))
         basis = f"n = {_grouped(self.n)}, fitted {fitted_on}, valid until the drift alarm"
-        return f"{claim}, with {_percent(1 - self.delta)} confidence ({basis})."
+        of_more = fewer and self.promise != "regret"
+        if of_more:
+            claim = claim.replace("kept on this device", "that this device may keep")
+        return f"{claim}, with {_percent(1 - self.delta)} confidence ({basis}){OF_FEWER if of_more else ''}."
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain values; an infinite threshold is null."""

@@ -45,7 +45,7 @@ def signal_seconds(path: Path, settings: EngineSettings, *, prompt: list[int], t
 def high_level(path: Path, settings: EngineSettings, *, prompt: list[int], tokens: int, rounds: int) -> list[float]:
     """Return tokens/s of ``Llama.create_completion(logprobs=5)``, one a round; none where it dies or fails here."""
     order = {"path": str(path), "settings": asdict(settings), "prompt": prompt, "tokens": tokens, "rounds": rounds}
-    command = [sys.executable, "-m", "edgecascade.llama.baselines"]
+    command = [sys.executable, "-P", "-m", "edgecascade.llama.baselines"]
     child = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=False)
     return list(json.loads(child.stdout)) if child.returncode == 0 else []
 

@@ -2,8 +2,8 @@
 
 The prompt is read in chunks that begin at fixed multiples of ``settings.chunk``, and only whole chunks are kept for the
 next question. Logits depend on the shape of the batch that computed them, so this is what makes an answer bit-identical
-with and without reuse: what was calibrated is what is served. The price is at most one chunk of re-reading, and the
-re-reading of the previous answer, which was written token by token.
+with and without reuse, on as many threads: what was calibrated is what is served. The price is at most one chunk of
+re-reading, and the re-reading of the previous answer, which was written token by token.
 
     sequence 0        the conversation: the prompt, then the answer being written
     sequences 1 ..    further samples of the same prompt, or a question asked aside; dropped afterwards

@@ -68,7 +68,7 @@ def apply(verdict: Verdict, settings: EngineSettings) -> EngineSettings:
 def _decode_in_child(path: Path, settings: EngineSettings) -> str | None:
     """Return None when the child decoded, else how the library failed it; raises where the fault is another's."""
     order = json.dumps({"path": str(path), "settings": asdict(settings)})
-    command = [sys.executable, "-m", "edgecascade.llama.probe"]
+    command = [sys.executable, "-P", "-m", "edgecascade.llama.probe"]  # what lies in this folder is not Python's
     try:
         child = subprocess.run(command, input=order, capture_output=True, text=True, timeout=CHILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -15,10 +15,10 @@ FLASH_ATTENTION = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Settings of one engine; all but ``threads`` and ``gpu_layers`` change numbers, so they belong to a fit.
+    """Settings of one engine; an identity notes all but ``threads``, and of ``gpu_layers`` whether there are any.
 
     threads          for reading and writing; None: the idle physical cores, fewer while other engines decode. They
-                     change numbers too behind 256 tokens, where flash attention runs on a processor
+                     change numbers behind 256 tokens, where flash attention runs on a processor
     gpu_layers       layers on the GPU, -1 for all; without effect where the library was built for CPUs only
     chunk            prompt tokens a batch, and the step of prefix reuse
     context          the longest conversation in tokens, shortened to what the model was trained on

@@ -1,7 +1,8 @@
 """The steps that try settings, each in a child process: layers on a GPU, memory, threads, and what else would gain.
 
-What changes no token - threads, layers on a GPU - is chosen by its speed. What does change tokens - the chunk, the
-cache's type, flash attention - is measured and told, never adopted: a calibration is bound to it.
+Threads and layers on a GPU are chosen by their speed. Behind long prompts other threads write other words, but promises
+hold as often (bench/README.md, "Another form of the same model"); another backend is watched, as identity.py says. The
+rest of what an identity notes - the chunk, the cache's type, flash attention - is measured and told, never adopted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from statistics import median
 
 from edgecascade.errors import DeviceError
 from edgecascade.llama.settings import EngineSettings
-from edgecascade.measure.journal import Finding
+from edgecascade.measure.journal import Finding, counted
 from edgecascade.measure.rig import Box, Desk, too_slow, within
 from edgecascade.measure.timing import there_and_back
 from edgecascade.measure.trial import NO_TIME, Trial
@@ -24,6 +25,9 @@ FEWEST, MOST = 8, 48
 TIE = 0.03
 """Thread counts this near to the fastest are as fast; the fewest of them are taken."""
 DRIFT = 0.1
+"""From which on it is said that the speed drifted while settings were compared."""
+NO_COMPARING = 1 / 3
+"""A drift beyond which nothing is compared."""
 LENGTHS = (512, 256, 128, 64)
 """Tokens of the prompt with which settings are compared: the longest that there is time for."""
 
@@ -83,26 +87,34 @@ def load(desk: Desk, box: Box) -> Finding:
 def _pace(trial: Trial, took: float) -> Finding:
     if not trial.write_s:
         raise DeviceError(
-            f"this model cannot be timed: found {trial.written} tokens in its story, wanted {FEWEST}; use an instruct "
-            "model"
+            f"this model cannot be timed: found {counted(trial.written, 'token')} in its story, wanted {FEWEST}; use "
+            "an instruct model"
         )
-    opening = max(took - trial.read_s - trial.write_s * trial.written, 0.0)
-    return {"read_s": trial.read_s / trial.read, "write_s": trial.write_s, "opening_s": opening}
+    return {"read_s": trial.read_s / trial.read, "write_s": trial.write_s, "opening_s": _opening(trial, took)}
+
+
+def _opening(trial: Trial, took: float) -> float:
+    """Return the seconds of a trial that were neither reading nor writing."""
+    return max(took - trial.read_s - (trial.write_s or 0.0) * trial.written, 0.0)
 
 
 def threads(desk: Desk, box: Box) -> Finding:
     """Return the number of threads that writes fastest, and the seconds a token of each that was tried."""
-    counts = thread_counts(*desk.rig.cores)
+    counts = thread_counts(desk.rig.cores)
     took: dict[int, list[Trial]] = {}
-    each = box.left / (2 * len(counts)) - desk.opening_s - PROMPT * desk.read_s
-    tokens = within(each / desk.write_s, FEWEST, MOST)
-    cost = desk.opening_s + PROMPT * desk.read_s + tokens * desk.write_s
-    for threads in there_and_back(counts, desk.rig.mode.rounds):
+    turns, least = there_and_back(counts, desk.rig.mode.rounds), desk.opening_s + PROMPT * desk.read_s
+    box = box.for_at_least(len(turns) * (least + FEWEST * desk.write_s))
+    tokens = within((box.left / (2 * len(counts)) - least) / desk.write_s, FEWEST, MOST)
+    cost, openings = least + tokens * desk.write_s, list[float]()
+    for threads in turns:
         if box.left < cost:
             break
+        begun = desk.rig.clock()
         found = desk.rig.trial(replace(desk.chosen(), threads=threads), PROMPT, tokens, box.left)
+        cost = desk.rig.clock() - begun  # the pace so far was that of a first answer
         if isinstance(found, Trial) and found.write_s:
             took.setdefault(threads, []).append(found)
+            openings.append(_opening(found, cost))
     if not took:
         return {"skipped": "no time left"}
     a_token = {threads: median(one.write_s for one in took[threads] if one.write_s) for threads in sorted(took)}
@@ -111,19 +123,19 @@ def threads(desk: Desk, box: Box) -> Finding:
         "threads": best,
         "write_s": {str(threads): seconds for threads, seconds in a_token.items()},
         "read_s": median(one.read_s / one.read for one in took[best]),
-        "left_out": [f"{threads} threads" for threads in counts if threads not in took],
+        "opening_s": median(openings),
+        "left_out": [f"{counted(threads, 'thread')} (no time)" for threads in counts if threads not in took],
     }
 
 
-def thread_counts(physical: int, logical: int) -> list[int]:
-    """Return the counts to try, the likeliest first: 1 to all physical cores, coarser among many, and the logical ones.
+def thread_counts(cores: int) -> list[int]:
+    """Return the counts to try, the likeliest first: 1 to all physical cores, coarser among many.
 
-    >>> thread_counts(4, 8), thread_counts(16, 16)
-    ([4, 3, 2, 1, 8], [16, 12, 8, 6, 4, 3, 2, 1])
+    >>> thread_counts(4), thread_counts(16)
+    ([4, 3, 2, 1], [16, 12, 8, 6, 4, 3, 2, 1])
     """
     usual = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
-    fewer = [threads for threads in usual if threads < physical]
-    return [physical, *reversed(fewer), *([logical] if logical > physical else [])]
+    return [cores, *(threads for threads in reversed(usual) if threads < cores)]
 
 
 def fewest_of_the_fastest(a_token: dict[int, float]) -> int:
@@ -138,10 +150,12 @@ def fewest_of_the_fastest(a_token: dict[int, float]) -> int:
 
 def variants(desk: Desk, box: Box) -> Finding:
     """Return what other chunks, cache types and flash attention would gain in reading and writing; none is adopted."""
+    desk.close()  # a second model in memory would slow the ones that are compared
     base = desk.chosen()
     others = dict(_others(base))
     runs = len(others) + 2
-    length = next((n for n in LENGTHS if runs * (desk.opening_s + n * desk.read_s) <= box.left), LENGTHS[-1])
+    lengths = desk.fitting(LENGTHS)
+    length = next((n for n in lengths if runs * (desk.opening_s + n * desk.read_s) <= box.left), LENGTHS[-1])
     tokens = within((box.left / runs - desk.opening_s - length * desk.read_s) / desk.write_s, FEWEST, MOST)
     cost = desk.opening_s + length * desk.read_s + tokens * desk.write_s
     if box.left < 3 * cost:
@@ -150,13 +164,13 @@ def variants(desk: Desk, box: Box) -> Finding:
     found: dict[str, Trial | str] = {}
     for name, settings in others.items():
         if settings.chunk > length:
-            found[name] = f"no time for a prompt of {settings.chunk} tokens"
+            found[name] = f"{desk.lack(settings.chunk)} for a prompt of {settings.chunk} tokens"
         elif box.left < 2 * cost:
             found[name] = "no time left"
         else:
             found[name] = desk.rig.trial(settings, length, tokens, box.left)
     after = desk.rig.trial(base, length, tokens, box.left)
-    return _gains([trial for trial in (before, after) if isinstance(trial, Trial)], found) | {"prompt_tokens": length}
+    return {"prompt_tokens": length} | _gains([trial for trial in (before, after) if isinstance(trial, Trial)], found)
 
 
 def _others(base: EngineSettings) -> Iterator[tuple[str, EngineSettings]]:
@@ -172,8 +186,15 @@ def _others(base: EngineSettings) -> Iterator[tuple[str, EngineSettings]]:
 
 def _gains(bases: Sequence[Trial], found: dict[str, Trial | str]) -> Finding:
     """Return how much faster each is than the settings as they are: 1.2 is 20 % faster."""
-    if not bases:
+    speeds = [1 / trial.write_s for trial in bases if trial.write_s]
+    if not speeds:
         return {"skipped": "the settings as they are could not be timed"}
+    drift = max(speeds) / min(speeds) - 1
+    if drift > NO_COMPARING:
+        return {
+            "skipped": f"the usual settings were {drift:.0%} faster once than the other time, wanted at most "
+            f"{NO_COMPARING:.0%}: no gain can be told"
+        }
     reading = median(trial.read / trial.read_s for trial in bases)
     writing = median(1 / trial.write_s for trial in bases if trial.write_s)
     gains = {
@@ -182,7 +203,5 @@ def _gains(bases: Sequence[Trial], found: dict[str, Trial | str]) -> Finding:
         if isinstance(trial, Trial) and trial.write_s
     }
     failed = {name: why for name, why in found.items() if isinstance(why, str)}
-    speeds = [1 / trial.write_s for trial in bases if trial.write_s]
-    drift = max(speeds) / min(speeds) - 1
     remarks = [f"the speed drifted by {drift:.0%} while settings were compared"] if drift > DRIFT else []
     return {"gains": gains, "failed": failed, "remarks": remarks}

@@ -3,17 +3,19 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from edgecascade import __version__, sensors
 from edgecascade.cloud.reach import reach
 from edgecascade.cloud.specs import CloudSpec
-from edgecascade.errors import CloudError, ProfileError
+from edgecascade.errors import CloudError, DeviceError, ProfileError
 from edgecascade.llama import native
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import open_engine
@@ -25,6 +27,7 @@ from edgecascade.measure.trial import trying
 from edgecascade.profile import Machine, Profile
 from edgecascade.profiles import engine_of
 from edgecascade.store.gguf import Gguf, read_gguf
+from edgecascade.store.locks import locked
 from edgecascade.store.paths import Folders
 from edgecascade.store.profiles import listed, read_profile, user_profile, write_profile
 
@@ -49,58 +52,101 @@ def measure(
     profile: str = NAME,
     out: Path | None = None,
     cloud: CloudSpec | str = "no cloud is set up",
-    cores: int | None = None,
     anyway: bool = False,
     say: Say = lambda line: None,
-    tell: Tell = lambda done, total, what: None,
+    tell: Tell = lambda done, total, what, seconds: None,
 ) -> Measured:
     """Measure a model on this device, and write its speeds into the device's own profile, which is used from now on.
 
     model, name  the file, and what it is called     profile, out  the profile's name, or another file for it
-    cloud        whose distance is taken, or why none is            cores  logical ones
+    cloud        whose distance is taken, or why none is
 
-    Raises ProfileError for a profile of another device, DeviceError where others compute or the model is too slow.
+    Raises ProfileError for a profile of another device; DeviceError where another measurement runs, others compute, the
+    model is too slow, or the profile cannot be written.
     """
-    started, machine, now = time.perf_counter(), sensors.machine(), datetime.now(UTC)
-    path = out or user_profile(folders, profile)
-    before = kept_before(path, machine)
-    gguf, like = read_gguf(model), class_of(machine, folders)
-    rig = _rig(gguf, mode, before or like, folders=folders, cloud=cloud, cores=cores, say=say)
-    journal = Journal(folders.state / "measure", key_of(gguf, name, mode), now=now.timestamp())
-    if journal.remark:
-        say(journal.remark)
-    begin = sensors.conditions()
-    found = run(rig, journal, started=started, anyway=anyway, say=say, tell=tell)
-    subject = Subject(
-        name=path.stem,
-        mode=mode.name,
-        machine=machine,
-        model=name,
-        parameters=gguf.parameters,
-        bytes=gguf.bytes,
-        date=now.date().isoformat(),
-        library=f"llama-cpp-python {native.version()}",
-        facts=_facts(found),
-        begin=begin,
-        end=sensors.conditions(),
-        like=like,
+    path = file_of(folders, profile, out)
+    with _alone(path, folders):
+        started, machine, now = time.perf_counter(), sensors.machine(), datetime.now(UTC)
+        before = kept_before(path, machine)
+        gguf, like = read_gguf(model), class_of(machine, folders)
+        sense = sensors.Sense()
+        rig = _rig(gguf, mode, before or like, folders=folders, cloud=cloud, sense=sense, say=say)
+        journal = Journal(folders.state / "measure", key_of(gguf, name, mode), now=now.timestamp())
+        if journal.remark:
+            say(journal.remark)
+        begin = sense()
+        found = run(rig, journal, started=started, anyway=anyway, say=say, tell=tell)
+        subject = Subject(
+            name=path.stem,
+            mode=mode.name,
+            machine=machine,
+            model=name,
+            parameters=gguf.parameters,
+            bytes=gguf.bytes,
+            date=now.date().isoformat(),
+            library=f"llama-cpp-python {native.version()}",
+            facts=_facts(found),
+            begin=begin,
+            end=sense(),
+            like=like,
+        )
+        made = profile_of(found, subject, before)
+        try:
+            write_profile(path, made)
+        except OSError as error:
+            raise _unwritable(path, error, "make room; the same command goes on where it was") from error
+        journal.remove()
+        return Measured(made, path, found)
+
+
+@contextmanager
+def _alone(path: Path, folders: Folders) -> Iterator[None]:
+    """Hold the one measurement of this home, once it is sure that its profile can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error, "choose another --out, or set EDGECASCADE_HOME to such a folder") from error
+    lock = folders.state / "measure.lock"
+
+    def refuse() -> None:
+        raise DeviceError(
+            f"another measurement runs on this device: found {lock} held, wanted one at a time, because each would "
+            "slow the other; wait until it ends, then give the same command"
+        )
+
+    with locked(lock, waiting=refuse):
+        yield
+
+
+def _unwritable(path: Path, error: OSError, advice: str) -> DeviceError:
+    return DeviceError(
+        f"the profile {path} cannot be written: found {error.strerror or error}, wanted a folder that can be written "
+        f"to; {advice}"
     )
-    made = profile_of(found, subject, before)
-    write_profile(path, made)
-    journal.remove()
-    return Measured(made, path, found)
+
+
+def file_of(folders: Folders, profile: str, out: Path | None) -> Path:
+    """Return where the profile is written; ProfileError for a name that it cannot have."""
+    name, end = (profile, "") if out is None else (out.name, ".toml")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*" + re.escape(end), name):
+        raise ProfileError(
+            f"{out or profile} is no name for a profile: found {name!r}, wanted small letters, digits, '.', '_' and '-'"
+            f"{', then .toml' if end else ''}; choose another {'--out' if out else '--name'}"
+        )
+    return out or user_profile(folders, profile)
 
 
 def kept_before(path: Path, machine: Machine) -> Profile | None:
     """Return the profile that is measured into, None where there is none yet; ProfileError for another device's."""
-    if path.suffix != ".toml" or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", path.stem):
-        raise ProfileError(
-            f"{path} is no name for a profile: found {path.name!r}, wanted small letters, digits, '.', '_' and '-', "
-            "then '.toml'; choose another --name or --out"
-        )
     if not path.exists():
         return None
-    before = read_profile(path)
+    try:
+        before = read_profile(path)
+    except ProfileError as error:
+        fault = str(error).rpartition("; ")[0]
+        raise ProfileError(f"{fault}; mend it, or delete it to measure into a new one") from error
     if before.match.fits(machine) is None:
         wrong = ", ".join(rule for rule, holds in before.match.rules(machine).items() if not holds)
         raise ProfileError(
@@ -127,7 +173,7 @@ def _rig(
     *,
     folders: Folders,
     cloud: CloudSpec | str,
-    cores: int | None,
+    sense: sensors.Sense,
     say: Say,
 ) -> Rig:
     physical, meter = sensors.physical_cores(), sensors.power_meter()
@@ -136,14 +182,14 @@ def _rig(
         settings=EngineSettings(**{**usual, "threads": physical, "gpu_layers": -1}),
         mode=mode,
         layers=(gguf.layers or 1) + 1,
-        cores=(physical, max(cores or physical, physical)),
+        cores=physical,
         offloads=bool(native.load().llama_supports_gpu_offload()),
         clock=time.perf_counter,
         wait=time.sleep,
         trial=trying(gguf.path),
         open=lambda settings: open_engine(gguf.path, settings, folders=folders, notice=say),
         watching=sensors.watching,
-        conditions=sensors.conditions,
+        conditions=sense,
         round_trip=round_trip_to(cloud),
         metering=partial(sensors.metering, meter) if meter else None,
         meter=meter,
@@ -151,14 +197,14 @@ def _rig(
     )
 
 
-def round_trip_to(cloud: CloudSpec | str) -> Callable[[], tuple[float, float] | str]:
+def round_trip_to(cloud: CloudSpec | str) -> Callable[[float], tuple[float, float] | str]:
     """Return what measures the way to a cloud; without one, or where it is not reached, it says why."""
 
-    def measured() -> tuple[float, float] | str:
+    def measured(seconds: float) -> tuple[float, float] | str:
         if isinstance(cloud, str):
             return cloud
         try:
-            there = reach(cloud)
+            there = reach(cloud, seconds=seconds)
         except CloudError as error:
             return str(error)
         return there.round_trip_s, there.connect_s

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edgecascade.measure.journal import Finding
+from edgecascade.measure.journal import Finding, disturbed
+from edgecascade.measure.rig import adopted_threads
 from edgecascade.profile import (
     Conditions,
     Curve,
@@ -13,11 +14,13 @@ from edgecascade.profile import (
     EngineChoice,
     Figure,
     Machine,
+    Mark,
     Match,
     Power,
     Profile,
     Speed,
 )
+from edgecascade.store.profile_form import MOST_WATTS
 
 GIB = 2**30
 MEMORY_SLACK = 0.1
@@ -56,7 +59,7 @@ def profile_of(found: Mapping[str, Finding], subject: Subject, before: Profile |
         match=match_of(subject.machine),
         engine=replace(
             base.engine,
-            threads=found.get("threads", {}).get("threads", base.engine.threads),
+            threads=adopted_threads(found) or base.engine.threads,
             gpu_layers=base.engine.gpu_layers if gpu is None else gpu,
         ),
         speeds=(_speed(found, subject), *others),
@@ -64,9 +67,9 @@ def profile_of(found: Mapping[str, Finding], subject: Subject, before: Profile |
         limits=replace(
             base.limits,
             memory_bytes=float(subject.machine.memory_bytes) or None,
-            sustained=_figure(found.get("sustained", {}).get("share"), subject) or base.limits.sustained,
+            sustained=_figure("share", found.get("sustained", {}), subject) or base.limits.sustained,
         ),
-        round_trip_s=_figure(found.get("round trip", {}).get("seconds"), subject) or base.round_trip_s,
+        round_trip_s=_figure("seconds", found.get("round trip", {}), subject) or base.round_trip_s,
         provenance=_provenance(found, subject, base),
     )
 
@@ -103,17 +106,22 @@ def _empty(subject: Subject) -> Profile:
     )
 
 
-def source_of(subject: Subject) -> str:
-    """Return where a figure of this measurement is from."""
-    return f"edgecascade measure, {subject.mode}, {subject.date}, {subject.library}"
+def _origin(subject: Subject, *findings: Finding) -> tuple[Mark, str]:
+    """Return what figures of these findings are, and where they are from; those that others disturbed are estimates."""
+    source = f"edgecascade measure, {subject.mode}, {subject.date}, {subject.library}"
+    why = disturbed(*findings)
+    return ("estimate", f"{why}; {source}") if why else ("measured", source)
 
 
-def _figure(value: float | None, subject: Subject) -> Figure | None:
-    return Figure(value, "measured", source_of(subject)) if value else None
+def _figure(name: str, finding: Finding, subject: Subject, *others: Finding) -> Figure | None:
+    value = finding.get(name)
+    return Figure(value, *_origin(subject, finding, *others)) if value else None
 
 
 def _speed(found: Mapping[str, Finding], subject: Subject) -> Speed:
-    disturbed = [remark for step in ("prefill", "decode") for remark in found[step].get("remarks", ())]
+    parts = found["prefill"], found["decode"]
+    mark, source = _origin(subject, *parts)
+    remarks = (remark for part in parts for remark in part.get("remarks", ()) if remark != disturbed(part))
     return Speed(
         model=subject.model,
         parameters=subject.parameters,
@@ -121,8 +129,9 @@ def _speed(found: Mapping[str, Finding], subject: Subject) -> Speed:
         prefill=_curve(found["prefill"]["points"]),
         decode=_curve(found["decode"]["points"]),
         load_s=found["load"].get("warm_s", found["load"]["first_s"]),
-        mark="measured",
-        source="; ".join([source_of(subject), *disturbed]),
+        threads=adopted_threads(found),
+        mark=mark,
+        source="; ".join([source, *remarks]),
     )
 
 
@@ -131,16 +140,21 @@ def _curve(points: Sequence[Sequence[float]]) -> Curve:
 
 
 def _power(found: Mapping[str, Finding], subject: Subject, before: Power) -> Power:
-    """Return the watts that were measured, else those before, else those of such devices, called an estimate."""
+    """Return the watts that were measured, else those before, else those of such devices, called an estimate.
+
+    What a profile cannot hold is left out: rest that a meter put above work, and more than ``MOST_WATTS``.
+    """
     energy = found.get("energy", {})
-    writing = energy.get("decode", {}).get("watts")
+    working = [energy.get(kind, {}).get("watts") for kind in ("decode", "prefill")]
+    writing, reading = (watts if watts and watts <= MOST_WATTS else None for watts in working)
     if not writing:
         return before if before != Power() or subject.like is None else _estimated(subject.like)
-    rest = found.get("idle", {}).get("watts")
+    idle = found.get("idle", {})
+    rest = _figure("watts", idle, subject)
     return Power(
-        idle=_figure(rest if rest and rest <= writing else None, subject),
-        decode=_figure(writing, subject),
-        prefill=_figure(energy.get("prefill", {}).get("watts"), subject),
+        idle=rest if rest and rest.value <= min(writing, reading or writing) else None,
+        decode=_figure("watts", energy["decode"], subject, energy),
+        prefill=_figure("watts", energy["prefill"], subject, energy) if reading else None,
         meter=energy["meter"],
     )
 
@@ -157,7 +171,7 @@ def _estimated(like: Profile) -> Power:
 def _provenance(found: Mapping[str, Finding], subject: Subject, before: Profile) -> dict[str, Any]:
     """Return the facts of the latest measurement, and of each model what else was found."""
     key = f"{subject.model} {subject.bytes}"
-    models: Any = before.provenance.get("models", {})
+    models = before.provenance.get("models")
     steps = {
         step: rest
         for step, finding in found.items()
@@ -170,7 +184,7 @@ def _provenance(found: Mapping[str, Finding], subject: Subject, before: Profile)
         "library": subject.library,
         "conditions_at_begin": _known(subject.begin),
         "conditions_at_end": _known(subject.end),
-        "models": {**models, key: steps},
+        "models": {**(models if isinstance(models, Mapping) else {}), key: steps},
     }
 
 

@@ -1,17 +1,20 @@
 """What is measured and through what: the model, the clocks, the sensors; and the time that a step may take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from edgecascade.errors import DeviceError
 from edgecascade.llama.settings import EngineSettings
-from edgecascade.measure.journal import Finding
+from edgecascade.measure.journal import Finding, disturbed
 from edgecascade.measure.timing import HELLO, Clock, Timed, Writer, timed
 from edgecascade.measure.trial import Trying
 from edgecascade.profile import Conditions
 from edgecascade.records import Question, Sampling
+
+ROOM = 64
+"""Tokens of the context that are left to an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +87,16 @@ class Rig:
     """What a measurement stands on; a test gives its own.
 
     settings    to begin with                  layers    of the model, its output included
-    cores       physical and logical           offloads  whether the library was built for a GPU
+    cores       physical ones                  offloads  whether the library was built for a GPU
     trial       tries settings in a child      open      opens the model in this process
     metering    counts energy; None: no meter, as ``no_meter`` says
-    round_trip  seconds to the cloud and to connect to it, or why that is unknown
+    round_trip  within so many seconds: those to the cloud and to connect to it, or why they are unknown
     """
 
     settings: EngineSettings
     mode: Mode
     layers: int
-    cores: tuple[int, int]
+    cores: int
     offloads: bool
     clock: Clock
     wait: Callable[[float], None]
@@ -101,7 +104,7 @@ class Rig:
     open: Callable[[EngineSettings], AbstractContextManager[Writer]]
     watching: Callable[[], AbstractContextManager[Seen]]
     conditions: Callable[[], Conditions]
-    round_trip: Callable[[], tuple[float, float] | str]
+    round_trip: Callable[[float], tuple[float, float] | str]
     metering: Callable[[], AbstractContextManager[Energy]] | None = None
     meter: Meter | None = None
     no_meter: str = ""
@@ -109,16 +112,24 @@ class Rig:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The time of one step: it should end at ``end``; what nothing can do without may take until ``last``."""
+    """The time of one step: it should end at ``end``, at ``most`` where the least that it needs takes longer.
+
+    What nothing can do without may take until ``last``.
+    """
 
     clock: Clock
     end: float
     last: float
+    most: float
 
     @property
     def left(self) -> float:
         """Seconds until it should end."""
         return self.end - self.clock()
+
+    def for_at_least(self, seconds: float) -> "Box":
+        """Return a box that so many seconds fit into, as far as there are so many."""
+        return replace(self, end=max(self.end, min(self.clock() + seconds, self.most)))
 
 
 @dataclass(slots=True)
@@ -131,13 +142,21 @@ class Desk:
     _writer: Writer | None = None
 
     def chosen(self) -> EngineSettings:
-        """Return the settings that were found to be best so far, of those that change no token."""
+        """Return the settings that were found to be best so far, of those that are chosen by speed."""
         best = {
             name: finding[name]
-            for step, name in (("gpu", "gpu_layers"), ("load", "context"), ("threads", "threads"))
+            for step, name in (("gpu", "gpu_layers"), ("load", "context"))
             if name in (finding := self.found.get(step, {}))
         }
-        return replace(self.rig.settings, **best)
+        return replace(self.rig.settings, **best, threads=adopted_threads(self.found) or self.rig.settings.threads)
+
+    def fitting(self, sizes: Sequence[int]) -> list[int]:
+        """Return the prompts' lengths that leave room for an answer in the context that there is."""
+        return [tokens for tokens in sizes if tokens + ROOM <= self.found["load"]["context"]]
+
+    def lack(self, tokens: int) -> str:
+        """Return why so long a prompt was left out."""
+        return "no time" if self.fitting([tokens]) else "no room in the context"
 
     def writer(self, box: Box) -> Writer:
         """Return the model with them, warm."""
@@ -152,8 +171,9 @@ class Desk:
         return timed(self._writer, question, clock=self.rig.clock, end=end)
 
     def close(self) -> None:
-        """Free the model."""
+        """Free the model; whoever asks for it again opens it again."""
         self._open.close()
+        self._writer = None
 
     @property
     def read_s(self) -> float:
@@ -167,13 +187,20 @@ class Desk:
         """Seconds to write a token, roughly: as was found last."""
         if points := self.found.get("decode", {}).get("points"):
             return float(points[0][1])
-        tried = self.found.get("threads", {})
-        return float(tried.get("write_s", {}).get(str(tried.get("threads"))) or self.found["load"]["write_s"])
+        tried = self.found.get("threads", {}).get("write_s", {})
+        return float(tried.get(str(self.chosen().threads)) or self.found["load"]["write_s"])
 
     @property
     def opening_s(self) -> float:
         """Seconds that a trial takes beside reading and writing."""
-        return float(self.found["load"]["opening_s"])
+        return float(self.found.get("threads", {}).get("opening_s") or self.found["load"]["opening_s"])
+
+
+def adopted_threads(found: Mapping[str, Finding]) -> int | None:
+    """Return the threads that were found fastest; None where there was nothing to compare, or others disturbed it."""
+    sweep = found.get("threads", {})
+    alone = len(sweep.get("write_s", ())) == 1 and sweep.get("left_out")
+    return None if alone or disturbed(sweep) else sweep.get("threads")
 
 
 def too_slow(what: str, mode: Mode) -> DeviceError:

@@ -22,7 +22,9 @@ def prefill(desk: Desk, box: Box) -> Finding:
     """Return the curve of reading: (tokens, seconds) from (0, 0) on."""
     writer, mode, marks = desk.writer(box), desk.rig.mode, count(1)
     found: dict[int, list[tuple[float, float]]] = {0: [(0.0, 0.0)]}
-    for tokens in there_and_back(mode.lengths, mode.rounds):
+    turns = there_and_back(desk.fitting(mode.lengths), mode.rounds)
+    box = box.for_at_least(sum(turns) * desk.read_s)
+    for tokens in turns:
         first = len(found) == 1
         if not first and box.left < tokens * desk.read_s:
             continue
@@ -31,7 +33,7 @@ def prefill(desk: Desk, box: Box) -> Finding:
             found.setdefault(tokens, []).append((float(one.read), one.read_s))
     if len(found) == 1:
         raise too_slow("reading a short prompt", mode)
-    left_out = [f"{tokens} tokens" for tokens in mode.lengths if tokens not in found]
+    left_out = [f"{tokens} tokens ({desk.lack(tokens)})" for tokens in mode.lengths if tokens not in found]
     return {"points": rising(medians(found)), "left_out": left_out}
 
 
@@ -39,7 +41,8 @@ def decode(desk: Desk, box: Box) -> Finding:
     """Return the curve of writing: (tokens in memory, seconds a token), every signal on."""
     writer, mode, held = desk.writer(box), desk.rig.mode, 0
     found: dict[int, list[tuple[float, float]]] = {}
-    turns = there_and_back(mode.depths, mode.rounds)
+    turns = there_and_back(desk.fitting(mode.depths), mode.rounds)
+    box = box.for_at_least(mode.rounds * max(turns) * desk.read_s + len(turns) * FEWEST * desk.write_s)
     tokens = within(box.left / len(turns) / 2 / desk.write_s, FEWEST, MOST)
     for depth in turns:
         cost = max(depth - held, 0) * desk.read_s + tokens * desk.write_s  # a beginning that is held is not read again
@@ -51,7 +54,7 @@ def decode(desk: Desk, box: Box) -> Finding:
             found.setdefault(depth, []).append((one.depth + one.written / 2, one.write_s))
     if not found:
         raise too_slow("writing a few tokens", mode)
-    left_out = [f"depth {depth}" for depth in mode.depths if depth not in found]
+    left_out = [f"depth {depth} ({desk.lack(depth)})" for depth in mode.depths if depth not in found]
     return {"points": never_falling(medians(found)), "left_out": left_out}
 
 
@@ -72,7 +75,8 @@ def energy(desk: Desk, box: Box) -> Finding:
     writer, half = desk.writer(box), box.clock() + box.left / 2
     finding: Finding = {"meter": desk.rig.meter.name, "scope": desk.rig.meter.scope}
     marks = count(1000)
-    per_prompt = max(int(min(box.left / 4 / desk.read_s, PROMPT)), 16)
+    longest = max(desk.fitting((16, 64, PROMPT)), default=16)
+    per_prompt = max(int(min(box.left / 4 / desk.read_s, longest)), 16)
     tokens = within(box.left / 2 / desk.write_s, FEWEST, LONG)
     reading = _joules(desk, lambda: prompt_of(writer, per_prompt, mark=next(marks)), half, box.last)
     story = prompt_of(writer, 0, mark=0, task=STORY, max_tokens=tokens)
@@ -106,7 +110,7 @@ def _joules(
 
 def round_trip(desk: Desk, box: Box) -> Finding:
     """Return the seconds to the configured cloud and back; no token is spent."""
-    found = desk.rig.round_trip()
+    found = desk.rig.round_trip(max(box.left, 0.0))
     return {"skipped": found} if isinstance(found, str) else {"seconds": found[0], "connect_s": found[1]}
 
 

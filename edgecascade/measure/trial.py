@@ -57,7 +57,7 @@ def trying(path: Path) -> Trying:
 
 
 def _in_child(order: str, seconds: float) -> Trial | str:
-    command = [sys.executable, "-m", "edgecascade.measure.trial"]
+    command = [sys.executable, "-P", "-m", "edgecascade.measure.trial"]  # what lies in this folder is not Python's
     try:
         child = subprocess.run(command, input=order, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
@@ -66,7 +66,11 @@ def _in_child(order: str, seconds: float) -> Trial | str:
         return Trial(**json.loads(child.stdout))
     if child.returncode == REFUSED:
         return child.stdout.strip()
-    return f"the process died of it (exit code {child.returncode})"
+    why = child.stderr.strip().rpartition("\n")[2][:200] or "without a word"
+    return (
+        f"the model cannot be tried so: found that its process died ({why}, exit code {child.returncode}), wanted an "
+        "answer; `edgecascade doctor` looks into it"
+    )
 
 
 def _child(order: dict[str, Any]) -> Trial | str:

@@ -14,12 +14,15 @@ from edgecascade.errors import LibraryMissingError
 from edgecascade.page.markup import Html, joined, text
 
 MISSING = (
-    "matplotlib is not installed: found no module matplotlib, wanted it to draw the page's charts; "
+    "matplotlib is not installed: found no module matplotlib, wanted it to draw charts; "
     "run: pip install 'edgecascade[calibrate]'"
 )
 NAMES = ("ink", "muted", "rule", "paper", "blue", "vermilion", "green", "purple", "amber", "sky")
 STAND_IN = {name: f"#0a{number:02x}a0" for number, name in enumerate(NAMES, 1)}
 INK, MUTED, RULE, PAPER, BLUE, VERMILION, GREEN, PURPLE, AMBER, SKY = STAND_IN.values()
+
+Draw = Callable[[Any], None]
+"""Draws on a figure of matplotlib's."""
 
 WIDTH, HEIGHT = 5.0, 3.4
 """Inches; the text is as large as the page's where a chart is about 36 rem wide, and still readable at 340 pixels."""
@@ -35,6 +38,7 @@ STYLE = {
     "xtick.labelsize": 10,
     "ytick.labelsize": 10,
     "axes.linewidth": 0.8,
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -47,7 +51,9 @@ STYLE = {
     "ytick.labelcolor": MUTED,
     "lines.linewidth": 1.4,
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,
 }
+"""Names come in as they are: a dollar in one is a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Chart:
     title: str
     alt: str
     caption: str
-    draw: Callable[[Any], None]
+    draw: Draw
     legend: Sequence[Key] = ()
     height: float = HEIGHT
 
@@ -84,7 +90,7 @@ def figure(chart: Chart) -> Html:
     return joined(
         (
             Html(f'<figure id="{escape(chart.name)}">\n<h3>{escape(chart.title)}</h3>'),
-            _svg(chart),
+            _inline(drawn(chart.draw, width=WIDTH, height=chart.height), chart),
             Html(f'<ul class="legend">{keys}</ul>' if keys else ""),
             Html(f"<figcaption>{escape(chart.caption)}</figcaption>\n</figure>"),
         )
@@ -117,26 +123,34 @@ def logarithmic(axis: Any, scale: Callable[[str], None]) -> None:
     axis.set_major_formatter(lambda value, _: f"{value:.12g}")
 
 
-def _svg(chart: Chart) -> Html:
+def check() -> None:
+    """Raise LibraryMissingError where nothing can be drawn."""
     try:
-        import matplotlib
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
         raise LibraryMissingError(MISSING) from error
+
+
+def drawn(draw: Draw, *, width: float, height: float, paper: str = "none") -> str:
+    """Return an SVG of what ``draw`` does with a figure of so many inches, in stand-in colours; the same each time."""
+    check()
+    import matplotlib
+    from matplotlib.figure import Figure
+
     page = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        drawn = Figure(figsize=(WIDTH, chart.height))
-        chart.draw(drawn)
-        drawn.savefig(page, format="svg", transparent=True)
-    return _inline(page.getvalue(), chart)
+        sheet = Figure(figsize=(width, height))
+        draw(sheet)
+        sheet.savefig(page, format="svg", facecolor=paper, metadata={"Date": None})
+    return re.sub(r"<metadata>.*?</metadata>", "", page.getvalue(), flags=re.DOTALL)
 
 
 def _inline(svg: str, chart: Chart) -> Html:
-    """Return an SVG file as an element of the page: no prologue, no metadata, names and colours of its own."""
+    """Return an SVG file as an element of the page: no prologue, no style, names and colours of its own."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', svg)
     assert box is not None
     label = escape(f"{chart.title}. {chart.alt}")

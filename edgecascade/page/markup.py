@@ -104,6 +104,18 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
+def significant(value: Any) -> str:
+    """Return a number with three significant digits, a dash where there is none.
+
+    >>> significant(2.0245), significant(0.00022847), significant(1234.5), significant(0.0), significant(None)
+    ('2.02', '0.000228', '1234', '0', '—')
+    """
+    if not _known(value):
+        return NOTHING
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
 def percent(share: Any) -> str:
     """Return a share as a percentage of up to three digits, and no more than two behind the point.
 

@@ -40,7 +40,7 @@ class TierView:
 
     closed   why it may not be asked; None: it may
     usd      the most that one call costs; None: unknown        usual_usd  what one is expected to cost; None: as usd
-    seconds  that an answer is expected to take                 joules     of this device meanwhile
+    seconds  that an answer is expected to take                 joules     of this device meanwhile; None: unknown
     quality  expected share of right answers, 0 to 1            chance     of a device that was fitted; None: unknown
     megabytes  that a call sends and fetches; 0 where the link is not metered
     """
@@ -52,7 +52,7 @@ class TierView:
     seconds: float = 0.0
     quality: float = 1.0
     usual_usd: float | None = None
-    joules: float = 0.0
+    joules: float | None = 0.0
     megabytes: float = 0.0
     chance: Chance | None = None
 
@@ -62,7 +62,6 @@ class Situation:
     """Everything that a decision may depend on; tiers in the order of preference.
 
     weights  of time, energy and quality, as the conditions have moved them; None: the certificate alone decides
-    moved    what moved them, one sentence each
     """
 
     question: Question
@@ -71,7 +70,6 @@ class Situation:
     attempts: tuple[Attempt, ...] = ()
     on_break: OnBreak = "retry"
     weights: Weights | None = None
-    moved: tuple[str, ...] = ()
 
     def open(self, place: Place) -> TierView | None:
         """Return the first tier of a place that may be asked and has not failed yet."""

@@ -109,7 +109,7 @@ def _not_worth(situation: Situation, weights: Weights, here: TierView) -> tuple[
     clouds = [tier for tier in situation.tiers if tier.place == "cloud"]
     cloud = next((tier for tier in clouds if tier.name in asked[-1:]), situation.open("cloud"))
     kept = here.chance.kept if here.chance else 0.0
-    reason = f"an answer of the device costs {dollars(price_of(weights, here))}, and {kept:.0%} of them are kept"
+    reason = f"a try on the device costs {dollars(price_of(weights, here))}, and {kept:.0%} of them are kept"
     return "not_worth", reason, _of_trying(weights, here, cloud)
 
 

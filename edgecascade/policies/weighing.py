@@ -36,7 +36,7 @@ def price(
 def price_of(weights: Weights, tier: TierView) -> float | None:
     """Return what an answer of a tier is expected to cost, in dollars; None where its own price is unknown."""
     usd = expected_usd(tier)
-    return None if usd is None else price(weights, usd, tier.seconds, tier.joules, tier.megabytes)
+    return None if usd is None else price(weights, usd, tier.seconds, tier.joules or 0.0, tier.megabytes)
 
 
 def expected_usd(tier: TierView) -> float | None:
@@ -148,10 +148,21 @@ def _hot(now: Conditions, limit: float | None) -> bool:
     return now.celsius is not None and limit is not None and now.celsius >= limit
 
 
-def moved(weights: Weights, conditions: Conditions, *, celsius: float | None = None) -> tuple[Weights, tuple[str, ...]]:
+def as_known(weights: Weights, *, powers: bool) -> Weights:
+    """Return the weights without the price of a joule where one of the device's powers is unknown.
+
+    Of the joules of one side alone nothing follows: those of a try would count, and those of the wait not.
+    """
+    return weights if powers else replace(weights, usd_per_joule=0.0)
+
+
+def moved(
+    weights: Weights, conditions: Conditions, *, celsius: float | None = None, powers: bool = True
+) -> tuple[Weights, tuple[str, ...]]:
     """Return the weights as the conditions make them, and one sentence for each rule that moved them.
 
     celsius  where the device begins to throttle; None: unknown
+    powers   whether its power is known, at work and at rest; where it is not, joules decide nothing
 
     Megabytes count where the link is known to be metered, and not otherwise.
 
@@ -159,6 +170,9 @@ def moved(weights: Weights, conditions: Conditions, *, celsius: float | None = N
     ('the battery is below 20 %: a joule counts 10 times',)
     """
     factor, told = 1.0, []
+    if weights.usd_per_joule and not powers:
+        told.append("the device's power, at work or at rest, is unknown: joules count nothing")
+    weights = as_known(weights, powers=powers)
     for kind in ("battery", "heat"):
         rule = next((rule for rule in RULES if rule.kind == kind and rule.holds(conditions, celsius)), None)
         if rule and weights.usd_per_joule:

@@ -117,7 +117,7 @@ class Seen:
         if self.busy_cores is None:
             found.append("what other processes did is unknown: the system does not say")
         if self.switches is not None and self.switches > SWITCHES_A_SECOND * self.seconds:
-            found.append(f"made to wait for a core {self.switches} times")
+            found.append(f"made to wait for a core {self.switches} time{'s' * (self.switches != 1)}")
         return found
 
 

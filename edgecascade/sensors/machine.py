@@ -6,6 +6,7 @@ macOS      sysctl                    Windows   the registry's hardware descripti
 NVIDIA     nvidia-smi -L, where its driver shows no files
 """
 
+import functools
 import os
 import platform
 import re
@@ -19,6 +20,8 @@ from edgecascade.sensors.reading import Run, entries, first_fields, text, told
 from edgecascade.sensors.supply import has_battery
 
 ROOT = Path("/")
+told_once: Run = functools.cache(told)
+"""What a machine is does not change, and on some it takes a command a third of a second to say so."""
 
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 TEGRA = {"tegra210": "Tegra X1", "tegra186": "Tegra X2", "tegra194": "Xavier", "tegra234": "Orin", "tegra264": "Thor"}
@@ -47,7 +50,7 @@ def machine(
     system: str | None = None,
     arch: str | None = None,
     environment: Mapping[str, str] = os.environ,
-    run: Run = told,
+    run: Run = told_once,
     cores: Callable[[], int] = physical_cores,
 ) -> Machine:
     """Return what this machine says it is; what it does not say is "" or None. Raises nothing."""

@@ -1,13 +1,15 @@
 """What a device would make of a fitted file: its cascade beside the cloud alone and the device alone.
 
-A device is judged by what an answer costs there on average: its price at the weights, less V times its quality.
+A device is judged by what an answer costs there on average: its price in dollars, seconds and joules at the weights,
+less V times its quality.
 
-cost of an answer   price (dollars, seconds, joules at the weights) less V times its quality
-"use"      the cascade's mean cost is below the cloud's alone
-"never"    nothing is promised, the model does not fit, the device is never worth its try, or it costs more
+"use"      the cascade's mean cost is not above the cloud's alone, to a part in a thousand, and something is gained
+"never"    nothing is promised, the model does not fit, the device is never worth its try, it costs more, or as much for
+           answers that are slower, fewer of them right, or none of them the device's
 "unknown"  a number that the weights ask for is not there
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,10 +21,10 @@ import numpy as np
 from edgecascade.cascade.gating import gates_of
 from edgecascade.errors import ConfigError, ProfileError
 from edgecascade.guarantees.certificate import Certificate
-from edgecascade.policies import TierView, moved, price
-from edgecascade.policies.weighing import gates_pay, kept_from
+from edgecascade.policies import moved, price
+from edgecascade.policies.weighing import as_known, gates_pay, kept_from
 from edgecascade.profile import Conditions, Profile, Speed, Weights
-from edgecascade.simulate.playing import CloudFacts, Played, Scene, play
+from edgecascade.simulate.playing import CloudFacts, Played, Scene, Stage, play
 from edgecascade.simulate.rows import Row, rows_of_file
 from edgecascade.simulate.solving import priced
 from edgecascade.store.fitted_files import FittedFile
@@ -30,6 +32,8 @@ from edgecascade.store.fitted_files import FittedFile
 Verdict = Literal["use", "never", "unknown"]
 UNKNOWN = Conditions()
 """No sensor says anything."""
+TIE = 0.001
+"""Of two costs: less apart than this share of the larger they are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Compared:
     cascade     beside the ``cloud`` alone (None: there is none) and the ``device`` alone
     why         the verdict, in numbers
     break_even_usd_per_second  the price of a second at which cascade and cloud alone cost the same; None: at none
+    gated       whether the gates pay there, so that the threshold is the one behind them
     """
 
     profile: Profile
@@ -70,6 +75,7 @@ class Compared:
     why: str
     moved: tuple[str, ...]
     break_even_usd_per_second: float | None
+    gated: bool = False
 
 
 def compared(
@@ -93,7 +99,7 @@ def compared(
     scene = scene_of(profile, file, rows, parameters=parameters, bytes=bytes, cloud=cloud, weights=weights,
                      conditions=conditions)  # fmt: skip
     scene, impossible = _priced(scene, rows)
-    now, told = moved(scene.weights, conditions, celsius=scene.celsius)
+    now, told = moved(scene.weights, conditions, celsius=scene.celsius, powers=scene.powers)
     cascade = play(rows, scene)
     others = play(rows, replace(scene, mode="only_in_cloud")) if cloud else ()
     alone = play(rows, replace(scene, mode="only_on_device"))
@@ -109,6 +115,7 @@ def compared(
         why=weighed[1],
         moved=told,
         break_even_usd_per_second=_break_even(rows, scene, now, cascade, others),
+        gated=scene.gated,
     )
 
 
@@ -123,12 +130,14 @@ def scene_of(
     weights: Weights,
     conditions: Conditions = UNKNOWN,
     epsilon: float | None = None,
+    gated: bool | None = None,
 ) -> Scene:
-    """Return a fitted file's cascade on a device, its gates used where they pay; ProfileError without a speed.
+    """Return a fitted file's cascade on a device; ProfileError without a speed.
 
     A device that is throttled has the share of its speed that its profile says it sustains.
 
     epsilon  the risk of the file's ladder that is promised; None: its own
+    gated    whether its gates are used; None: where they pay
     """
     speed = profile.speed_of(parameters, bytes)
     if speed is None:
@@ -143,9 +152,9 @@ def scene_of(
         speed=speed, weights=weights, power=profile.power, cloud=cloud, gates=gates, conditions=conditions,
         celsius=profile.limits.celsius,
     )  # fmt: skip
-    gated, alone = (certificate_of(file, gated=gated, epsilon=epsilon) for gated in (True, False))
-    if gated and gated.feasible and _gates_pay(scene, file, gated, rows):
-        return _under(scene, file, gated, gated=True)
+    behind, alone = (certificate_of(file, gated=gated, epsilon=epsilon) for gated in (True, False))
+    if behind and behind.feasible and (_gates_pay(scene, file, behind, rows) if gated is None else gated):
+        return _under(scene, file, behind, gated=True)
     return _under(scene, file, alone, gated=False) if alone else replace(scene, gated=False)
 
 
@@ -174,21 +183,18 @@ def _under(scene: Scene, file: FittedFile, certificate: Certificate, *, gated: b
 
 def _gates_pay(scene: Scene, file: FittedFile, certificate: Certificate, rows: Sequence[Row]) -> bool:
     """Return whether the gates save more on this device than their false alarms lose, as ``cascade.costing`` does."""
-    if scene.cloud is None or not rows:
+    stage = Stage.of(rows, scene)
+    _, cloud = stage.seen(round(fmean(row.prompt_tokens for row in rows)) if rows else 0)
+    if cloud is None or not rows:
         return True
-    seconds, tokens = fmean(scene.whole(row) for row in rows), fmean(row.tokens for row in rows)
+    weights = as_known(scene.weights, powers=scene.powers)
     watts = scene.power.decode.value if scene.power.decode else 0.0
-    prompt = round(fmean(row.prompt_tokens for row in rows))
-    cloud = TierView(
-        scene.cloud.name, "cloud", usd=scene.cloud.cost(prompt, tokens), seconds=scene.cloud.takes(prompt),
-        quality=scene.cloud.quality,
-    )  # fmt: skip
     return gates_pay(
-        scene.weights,
-        tokens_saved=sum(gate.tokens_saved for gate in file.gates) * tokens,
+        weights,
+        tokens_saved=sum(gate.tokens_saved for gate in file.gates) * stage.written,
         false_alarms=sum(gate.false_alarms[0] for gate in file.gates),
-        token_usd=price(scene.weights, seconds=seconds, joules=seconds * watts) / tokens,
-        chance=file.chance(certificate, kept_from(scene.weights, cloud)),
+        token_usd=price(weights, seconds=stage.whole, joules=stage.whole * watts) / stage.written,
+        chance=file.chance(certificate, kept_from(weights, cloud)),
         cloud=cloud,
     )
 
@@ -255,15 +261,40 @@ def _weighed(
         return "unknown", f"seconds count, and how long {scene.cloud.name} takes is unknown"
     ours, theirs = cost_of(cascade, now), cost_of(others, now)
     if ours is None or theirs is None:
-        return "unknown", _missing(cascade, others, now)
+        return "unknown", "what the cloud charges is unknown"
+    if joules_unknown(scene):
+        return "unknown", f"joules count, and {joules_unknown(scene)} is unknown: they were left out"
     if broken := _broken(wanted, outcome_of(others, None)):
         return "use", f"{scene.cloud.name} alone would not do: {broken}"
     if all(one.code == "not_worth" for one in cascade):
         return "never", _not_worth(scene)
-    sums = f"${ours:.6f} an answer with the device, ${theirs:.6f} from {scene.cloud.name} alone"
-    if now.value_usd:
-        sums += f", less ${now.value_usd:g} for a right one"
+    sums = _sums(ours, theirs, scene.cloud.name, net=bool(now.value_usd))
+    if not _less(ours, theirs) and not _less(theirs, ours):
+        if worse := _worse(outcome_of(cascade, None), outcome_of(others, None), now):
+            return "never", f"nothing is gained: {worse}; {sums}"
+        return "use", f"as good as {scene.cloud.name} alone: {sums}"
     return ("never", f"it costs more than it saves: {sums}") if ours > theirs else ("use", sums)
+
+
+def _sums(ours: float, theirs: float, cloud: str, *, net: bool) -> str:
+    """Return both costs in words; ``net``: what an answer is worth has been taken off them."""
+    if not net:
+        return f"{_usd(ours)} an answer with the device, {_usd(theirs)} from {cloud} alone"
+    worth = f"an answer is worth, less its price, {_net(-ours)} with the device"
+    return f"{worth}, {_net(-theirs)} from {cloud} alone"
+
+
+def _net(usd: float) -> str:
+    return _usd(usd) if usd >= 0 else f"{_usd(-usd)} less than nothing"
+
+
+def _usd(usd: float) -> str:
+    """Return dollars so exactly that two which are no tie look different.
+
+    >>> _usd(0.00025012), _usd(0.0), _usd(12.5)
+    ('$0.0002501', '$0', '$12.50')
+    """
+    return f"${usd:.{max(2, 3 - math.floor(math.log10(usd)))}f}" if usd else "$0"
 
 
 def _broken(wanted: Weights, alone: Outcome) -> str:
@@ -271,30 +302,51 @@ def _broken(wanted: Weights, alone: Outcome) -> str:
     if wanted.seconds is not None and alone.seconds_p95 > wanted.seconds:
         return f"95 of 100 answers within {alone.seconds_p95:.3g} s, wanted {wanted.seconds:g}"
     if wanted.usd is not None and alone.usd is not None and alone.usd > wanted.usd:
-        return f"${alone.usd:.6f} an answer, wanted ${wanted.usd:g}"
+        return f"{_usd(alone.usd)} an answer, wanted at most {_usd(wanted.usd)}"
     return ""
 
 
-def _missing(cascade: Sequence[Played], others: Sequence[Played], weights: Weights) -> str:
-    for name, weight, what in (
-        ("usd", 1.0, "what the cloud charges"),
-        ("joules", weights.usd_per_joule, "the device's power"),
-    ):
-        if weight and any(getattr(one, name) is None for one in (*cascade, *others)):
-            return f"{what} is unknown"
-    raise AssertionError("every number is there")
+def _worse(ours: Outcome, theirs: Outcome, weights: Weights) -> str:
+    """Return why a cascade of the same cost is not worth having: better in nothing, or worse in what has no price.
+
+    "" where it is worth as much.
+    """
+    losses = {
+        "no answer is kept": ours.kept == 0,
+        "answers take longer": not weights.usd_per_second and _less(theirs.seconds_mean, ours.seconds_mean),
+        "fewer of them are right": not weights.value_usd and _less(ours.quality, theirs.quality),
+    }
+    gains = (
+        _less(ours.usd or 0.0, theirs.usd or 0.0),
+        _less(ours.seconds_mean, theirs.seconds_mean),
+        _less(theirs.quality, ours.quality),
+    )
+    lost = " and ".join(what for what, holds in losses.items() if holds)
+    return lost or ("" if any(gains) else "neither dollars nor seconds, and no more answers are right")
+
+
+def _less(one: float, other: float) -> bool:
+    """Return whether a figure is less than another by more than a tie."""
+    return other - one > TIE * max(abs(one), abs(other))
+
+
+def joules_unknown(scene: Scene) -> str:
+    """Return which of the device's powers is missing where joules have a price; "" where none is."""
+    if scene.powers or not scene.weights.usd_per_joule:
+        return ""
+    return "the device's power at rest" if scene.power.decode else "the device's power"
 
 
 def _not_worth(scene: Scene) -> str:
     kept = scene.chance(0.0).kept if scene.chance else 0.0
-    return f"a try is never worth its price at these weights: {kept:.0%} of the device's answers are kept"
+    return f"a try is never worth its price at these weights: {kept:.0%} of the device's answers would be kept"
 
 
 def _break_even(
     rows: Sequence[Row], scene: Scene, now: Weights, cascade: Sequence[Played], others: Sequence[Played]
 ) -> float | None:
     """Return the price of a second at which cascade and cloud alone cost the same, decided as if time were free."""
-    if scene.cloud is None or scene.cloud.seconds is None or scene.threshold is None:
+    if scene.cloud is None or scene.cloud.seconds is None or scene.threshold is None or joules_unknown(scene):
         return None
     free = replace(now, usd_per_second=0.0)
     without_time = replace(scene, weights=replace(scene.weights, usd_per_second=0.0))

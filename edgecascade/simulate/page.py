@@ -10,7 +10,19 @@ from typing import Any
 
 from edgecascade.page import shell
 from edgecascade.page.drawing import BLUE, MUTED, VERMILION, Chart, Key, figures, logarithmic
-from edgecascade.page.markup import NOTHING, Cell, Html, Row, breakable, number, paragraph, percent, table, text
+from edgecascade.page.markup import (
+    NOTHING,
+    Cell,
+    Html,
+    Row,
+    breakable,
+    number,
+    paragraph,
+    percent,
+    significant,
+    table,
+    text,
+)
 from edgecascade.page.shell import Part
 from edgecascade.records import dollars
 from edgecascade.simulate.comparing import Compared, Outcome
@@ -21,10 +33,15 @@ SMALL = 9.0
 NEAR, LETTER = 0.06, 0.022
 """Of an axis: below which two labels would touch; the width of a character."""
 
+HEADS = (
+    "Profile", "Speed", "Threshold", "Gates", "Kept", "Right", "Seconds, mean", "median", "95th of 100", "$", "J",
+    "Verdict",
+)  # fmt: skip
 RULE = (
     "The device answers first. Its answer stays only where the calibrated chance that it is right, p, is at least the "
-    "certified threshold; that threshold is the same on every device, because it is a matter of the answers, not of "
-    "the speed.",
+    "certified threshold. That is a matter of the answers, not of the speed, so there are only two: one behind gates, "
+    "which stop an answer early that will hardly be kept, and one without. A device uses the gates where the writing "
+    "that they save is worth more than the good answers that they lose; the table says which do.",
     "A kept answer is still sent on where the cloud's gain is worth more than its price: V (q - p) > dollars + seconds "
     "+ joules. V is what a right answer is worth, q how often the cloud is right; seconds and joules are turned into "
     "dollars by the weights above. No weight ever keeps an answer that is not certified.",
@@ -54,7 +71,8 @@ def _verdict(found: Comparison) -> Html:
         lead = f"Never use the device on {len(never)} of {len(found.rows)}:"
         return shell.verdict(lead, f" {', '.join(row.profile.name for row in never)}.", *more, warn=True)
     lead = f"The device pays on {len(by['use'])} of {len(found.rows)}."
-    rest = f" Of the others it is not known: {by['unknown'][0].why}." if by["unknown"] else ""
+    why = "; ".join(dict.fromkeys(row.why for row in by["unknown"]))
+    rest = f" Of the others it is not known: {why}." if why else ""
     return shell.verdict(lead, rest, *more, warn=not by["use"])
 
 
@@ -129,33 +147,35 @@ def _joules_chart(found: Comparison) -> Chart:
 
 
 def _dollars_chart(found: Comparison) -> Chart:
-    rows = [(place, row) for place, row in enumerate(found.rows, 1) if row.cascade.usd is not None]
+    dots = [
+        (place, row, row.cascade.seconds_mean, row.cascade.usd)
+        for place, row in enumerate(found.rows, 1)
+        if row.cascade.usd is not None
+    ]
+    clouds = {(row.cloud.seconds_mean, row.cloud.usd) for row in found.rows if row.cloud and row.cloud.usd is not None}
 
     def draw(page: Any) -> None:
         axes = page.subplots()
-        for _, row in rows:
-            axes.plot([row.cascade.seconds_mean], [_usd(row.cascade)], "o", color=_colour(row), markersize=5.5)
-        clouds = {(row.cloud.seconds_mean, _usd(row.cloud)) for _, row in rows if row.cloud}
+        for _, row, x, y in dots:
+            axes.plot([x], [y], "o", color=_colour(row), markersize=5.5)
         for x, y in sorted(clouds):
             axes.plot([x], [y], "s", color=VERMILION, markersize=5.5)
-        top = max([_usd(outcome) for _, row in rows for outcome in (row.cascade, row.cloud) if outcome], default=0.0)
+        top = max([*(y for *_, y in dots), *(y for _, y in clouds)])
         axes.set(xlabel="Seconds an answer, mean", ylabel="Dollars an answer", ylim=(0, 1.35 * top or 1))
+        axes.yaxis.set_major_formatter(lambda usd, _: dollars(usd))
         logarithmic(axes.xaxis, axes.set_xscale)
-        _numbered(axes, [(place, row.cascade.seconds_mean, _usd(row.cascade)) for place, row in rows])
+        _numbered(axes, [(place, x, y) for place, _, x, y in dots])
 
     return Chart(
         "dollars-chart",
         "Dollars against seconds",
-        "; ".join(
-            f"{row.profile.name} {dollars(row.cascade.usd)} in {number(row.cascade.seconds_mean, 2)} s"
-            for _, row in rows
-        ),
+        "; ".join(f"{row.profile.name} {dollars(y)} in {number(x, 2)} s" for _, row, x, y in dots),
         "Down and to the left is better. The numbers are those of the profiles in the other charts.",
         draw,
         [
             Key("cascade", BLUE, box=True),
             Key("never, or not known", MUTED, box=True),
-            *([Key("cloud alone", VERMILION, box=True)] if any(row.cloud for _, row in rows) else []),
+            *([Key("cloud alone", VERMILION, box=True)] if clouds else []),
         ],
     )
 
@@ -211,37 +231,37 @@ def _colour(row: Compared) -> str:
     return BLUE if row.verdict == "use" else MUTED
 
 
-def _usd(outcome: Outcome) -> float:
-    return outcome.usd or 0.0
-
-
 # Tables
 
 
 def _outcomes(found: Comparison) -> Html:
     rows = [Row(_line(row), "chosen" if row.profile.name == found.here else "") for row in found.rows]
     clouds = list(dict.fromkeys(row.cloud for row in found.rows if row.cloud))
-    rows += [Row(("cloud alone", NOTHING, NOTHING, *_measures(cloud), NOTHING)) for cloud in clouds[:1]]
+    rows += [Row(("cloud alone", *[NOTHING] * 3, *_measures(cloud), NOTHING)) for cloud in clouds[:1]]
     note = "Per answer, over the whole replayed mixture. Kept: answered on the device. "
     note += "What the cloud alone takes of a device differs by its power; the first's is shown. " * (len(clouds) > 1)
     note += "The line of this machine's own profile is shaded." * any(row.kind for row in rows)
-    heads = ("Profile", "Speed", "Threshold", "Kept", "Right", "Seconds, median", "95th of 100", "$", "J", "Verdict")
-    return table(heads, rows, note)
+    return table(HEADS, rows, note)
 
 
 def _line(row: Compared) -> list[Cell]:
     outcome = row.cascade
-    cells: list[Cell] = [row.profile.name, row.speed.mark, percent(outcome.threshold), *_measures(outcome)]
+    gates = "used" if row.gated else "not used"
+    cells: list[Cell] = [row.profile.name, row.speed.mark, percent(outcome.threshold), gates, *_measures(outcome)]
     cells.append(VERDICTS[row.verdict])
     return cells if row.verdict == "use" else [Html(f'<span class="range">{text(cell)}</span>') for cell in cells]
 
 
 def _measures(outcome: Outcome) -> list[Cell]:
-    usd = NOTHING if outcome.usd is None else dollars(outcome.usd)
+    seconds = (outcome.seconds_mean, outcome.seconds_p50, outcome.seconds_p95)
+    usd = NOTHING if outcome.usd is None else f"${significant(outcome.usd)}"
     return [
-        percent(outcome.kept), percent(outcome.quality), number(outcome.seconds_p50, 2), number(outcome.seconds_p95, 2),
-        usd, number(outcome.joules, 1),
-    ]  # fmt: skip
+        percent(outcome.kept),
+        percent(outcome.quality),
+        *map(significant, seconds),
+        usd,
+        significant(outcome.joules),
+    ]
 
 
 def _whys(found: Comparison) -> Html:

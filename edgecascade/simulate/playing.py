@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from edgecascade.cascade.costing import BYTES_A_TOKEN, STREAMED_BYTES
+from edgecascade.cascade.gating import look_of
 from edgecascade.cascade.running import covered
 from edgecascade.evidence import UNKNOWN
 from edgecascade.policies import Chance, Policy, Situation, TierView, moved, policy_of, within_limits
@@ -106,6 +107,11 @@ class Scene:
     chance: Callable[[float], Chance] | None = None
 
     @property
+    def powers(self) -> bool:
+        """Whether the device's power is known, at work and at rest."""
+        return self.power.decode is not None and self.power.idle is not None
+
+    @property
     def may_escalate(self) -> bool:
         """Whether a cloud may take over from the device."""
         return self.mode == "prefer_on_device" and self.cloud is not None
@@ -119,6 +125,12 @@ class Scene:
         """Return the seconds of the device's whole answer, a second look among them."""
         again = self.speed.reading(row.prompt_tokens, row.reused) if row.turned else 0.0
         return self.until(row, row.tokens) + again
+
+    def tried(self, row: Row) -> float:
+        """Return the seconds of a try: until a gate stops it, where a cloud may take over, else to its end."""
+        stops = dict(self.gates) if self.gated and self.may_escalate else {}
+        at = next((at for at, logit in row.gates if logit < stops.get(at, -math.inf)), None)
+        return self.whole(row) if at is None else self.until(row, at + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,38 +153,40 @@ class Played:
 
 def play(rows: Sequence[Row], scene: Scene) -> tuple[Played, ...]:
     """Return what becomes of each question in a scene."""
-    stage = _Stage.of(rows, scene)
+    stage = Stage.of(rows, scene)
     return tuple(_played(row, stage) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class Stage:
     """A scene with what all its questions share.
 
-    weights  as the conditions have moved them, ``told`` why       limits  of the gates in use, by their places
-    written, seconds  of a whole answer of the device on average   views   of the tiers, by the prompt's length
+    weights  as the conditions have moved them                     limits  of the gates in use, by their places
+    written, whole  tokens and seconds of a whole answer, ``tried`` the seconds of a try, of the device on average
+    views    of the tiers, by the prompt's length
     """
 
     scene: Scene
     policy: Policy
     weights: Weights
-    told: tuple[str, ...]
     written: float
-    seconds: float
+    whole: float
+    tried: float
     limits: dict[int, float]
     views: dict[int, tuple[TierView, TierView | None]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[Row], scene: Scene) -> "_Stage":
-        weights, told = moved(scene.weights, scene.conditions, celsius=scene.celsius)
-        written = fmean(row.tokens for row in rows) if rows else 0.0
-        seconds = fmean(scene.whole(row) for row in rows) if rows else 0.0
-        limits = dict(scene.gates) if scene.gated else {}
-        return cls(scene, policy_of(), weights, told, written, seconds, limits)
+    def of(cls, rows: Sequence[Row], scene: Scene) -> "Stage":
+        """Return the stage on which these answers are given."""
+        weights, _ = moved(scene.weights, scene.conditions, celsius=scene.celsius, powers=scene.powers)
+        written, whole, tried = (
+            fmean(map(measure, rows)) if rows else 0.0 for measure in (_tokens, scene.whole, scene.tried)
+        )
+        return cls(scene, policy_of(), weights, written, whole, tried, dict(scene.gates) if scene.gated else {})
 
     def decide(self, tiers: tuple[TierView, ...], attempts: tuple[Attempt, ...]) -> Decision:
         """Return what the policy decides."""
-        situation = Situation(QUESTION, self.scene.mode, tiers, attempts, weights=self.weights, moved=self.told)
+        situation = Situation(QUESTION, self.scene.mode, tiers, attempts, weights=self.weights)
         return self.policy(within_limits(situation))
 
     def seen(self, prompt_tokens: int) -> tuple[TierView, TierView | None]:
@@ -186,7 +200,7 @@ class _Stage:
         least = kept_from(self.weights, cloud) if cloud else 0.0
         chance = self.scene.chance(least) if self.scene.chance else None
         return TierView(
-            DEVICE, "device", seconds=self.seconds, joules=_watts(self.scene.power.decode) * self.seconds, chance=chance
+            DEVICE, "device", seconds=self.tried, joules=_watts(self.scene.power.decode) * self.tried, chance=chance
         )
 
     def _cloud(self, prompt_tokens: int, facts: CloudFacts) -> TierView:
@@ -198,24 +212,28 @@ class _Stage:
             megabytes=(prompt_tokens * BYTES_A_TOKEN + tokens * STREAMED_BYTES) / 1e6,
         )  # fmt: skip
 
-    def hedged_below(self, cloud: TierView, now: float) -> float:
-        """Return the chance to be kept below which the cloud is called early."""
+    def hedged_below(self, cloud: TierView, left: float) -> float:
+        """Return the chance to be kept below which the cloud is called early; ``left``: seconds of the draft."""
         if self.scene.hedge_below is not None:
             return self.scene.hedge_below
-        return hedge_below(self.weights, max(self.seconds - now, 0.0), cloud)
+        return hedge_below(self.weights, max(left, 0.0), cloud)
 
     def hedges_at_once(self, device: TierView, cloud: TierView) -> bool:
         """Return whether the cloud is called as soon as the device begins."""
-        band = self.hedged_below(cloud, 0.0)
+        band = self.hedged_below(cloud, self.tried)
         unknown = device.chance is None or self.scene.hedge_below is not None
         return band >= 1 or (not unknown and device.chance is not None and device.chance.kept < band)
+
+
+def _tokens(row: Row) -> int:
+    return row.tokens
 
 
 def _watts(figure: Figure | None) -> float:
     return figure.value if figure else 0.0
 
 
-def _played(row: Row, stage: _Stage) -> Played:
+def _played(row: Row, stage: Stage) -> Played:
     """Return what becomes of one question: the way of ``cascade.asking``, in virtual time."""
     scene = stage.scene
     device, cloud = stage.seen(row.prompt_tokens)
@@ -246,7 +264,7 @@ def _played(row: Row, stage: _Stage) -> Played:
     )
 
 
-def _on_device(row: Row, stage: _Stage, device: TierView, cloud: TierView | None) -> tuple[Attempt, float | None]:
+def _on_device(row: Row, stage: Stage, device: TierView, cloud: TierView | None) -> tuple[Attempt, float | None]:
     """Return the device's attempt, and when the cloud was called meanwhile; None: it was not."""
     scene, looks = stage.scene, list[GateOutcome]()
     rival = cloud if scene.may_escalate else None
@@ -261,7 +279,7 @@ def _on_device(row: Row, stage: _Stage, device: TierView, cloud: TierView | None
         if rival and not looks[-1].passed:
             stopped = replace(UNKNOWN, calibration=FRESH)
             return Attempt(DEVICE, "device", STOPPED, stopped, now, 0.0, tuple(looks)), called
-        if rival and called is None and _share(logit) < stage.hedged_below(rival, now):
+        if rival and called is None and _share(logit) < stage.hedged_below(rival, stage.whole - now):
             called = now
     if rival and called is not None and called + rival.seconds < scene.until(row, row.tokens):
         failure = Failure("hedged", "the cloud was asked at the same time, and was faster")
@@ -270,11 +288,6 @@ def _on_device(row: Row, stage: _Stage, device: TierView, cloud: TierView | None
     estimate = covered(Estimate(row.p, scene.threshold if row.ended else None, None, FRESH), looks)
     draft = ENDED if row.ended else CUT_OFF
     return Attempt(DEVICE, "device", draft, estimate, scene.whole(row), 0.0, tuple(looks)), called
-
-
-def look_of(at: int, logit: float, limit: float) -> GateOutcome:
-    """Return what a gate says of a logit."""
-    return GateOutcome("G0" if at == 1 else "G1", at, logit, limit, logit >= limit)
 
 
 def _share(logit: float) -> float:

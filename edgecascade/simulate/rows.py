@@ -8,8 +8,7 @@ from edgecascade.cascade.costing import BYTES_A_TOKEN
 from edgecascade.cascade.gating import Gate, gates_of
 from edgecascade.errors import AttemptsError, FittedFileError
 from edgecascade.fitted import Fitted
-from edgecascade.records import Draft, HiddenStates
-from edgecascade.signals import running_signals
+from edgecascade.records import Draft
 from edgecascade.store.attempts import Attempt, Attempts
 from edgecascade.store.fitted_files import FittedFile
 
@@ -79,11 +78,12 @@ def rows_of_file(file: FittedFile) -> tuple[Row, ...]:
 def system_tokens(file: FittedFile) -> int:
     """Return how many tokens stay in memory from one prompt to the next: of the system message, in whole chunks.
 
-    As ``provenance.system_tokens`` notes it, else about as many as the message has bytes for.
+    As ``provenance.system_tokens`` notes it, else about as many as the message has bytes for. What a server keeps is
+    its own affair: none is reckoned with.
     """
     noted, chunk = file.provenance.get("system_tokens"), file.identity.chunk
     tokens = noted if isinstance(noted, int) else len((file.system or "").encode()) // BYTES_A_TOKEN
-    return tokens // chunk * chunk
+    return tokens // chunk * chunk if chunk else 0
 
 
 def rows_of_attempts(attempts: Attempts, fitted: Fitted, *, reused: int | None = None) -> tuple[Row, ...]:
@@ -123,10 +123,7 @@ def _row(attempt: Attempt, fitted: Fitted, gates: Sequence[Gate], reused: int) -
 
 def looks_of(gates: Sequence[Gate], draft: Draft) -> Looks:
     """Return what each gate saw of a draft while it was written."""
-    prompt = None if draft.hidden is None else HiddenStates(draft.hidden.prompt, None)
-
-    def logit(gate: Gate) -> float:
-        so_far = running_signals(draft.tokens[: gate.at], draft.usage.prompt_tokens)
-        return float(gate.head(gate.head.inputs.vector(so_far, prompt)[None, :])[0])
-
-    return tuple((gate.at, logit(gate)) for gate in gates if len(draft.tokens) > gate.at)
+    prompt_tokens, state = draft.usage.prompt_tokens, draft.hidden.prompt if draft.hidden else None
+    return tuple(
+        (gate.at, gate.logit(draft.tokens, prompt_tokens, state)) for gate in gates if len(draft.tokens) > gate.at
+    )

@@ -14,6 +14,7 @@ from edgecascade.store.fitted_files import FittedFile
 
 PRIORS = "literature priors: not measured on your unit; `edgecascade measure` replaces them"
 ALWAYS_RIGHT = "the cloud is taken to be always right; --cloud-quality says otherwise"
+NO_VALUE = "a right answer counts nothing here; --value-usd says what it is worth"
 VERDICTS: dict[Verdict, str] = {"use": "use", "unknown": "not known", "never": "never"}
 """In the order of the rows."""
 
@@ -54,6 +55,7 @@ class Comparison:
             *(f"left out: {name}: {why}" for name, why in self.left_out),
             *([ALWAYS_RIGHT] if self.cloud and self.cloud.quality == 1 else []),
             *([PRIORS] if self.with_priors else []),
+            *([NO_VALUE] if self.cloud and self.weights.value_usd is None else []),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def side_by_side(
             )  # fmt: skip
         except (ProfileError, ConfigError) as error:
             left_out.append((profile.name, error))
+    tell(len(profiles), len(profiles))
     if left_out and not found:
         raise left_out[0][1]
     return Comparison(

@@ -28,12 +28,21 @@ STEPS = 20
 def priced(weights: Weights, rows: Sequence[Row], scene: Scene) -> Weights:
     """Return the weights with their ceilings as prices: ``seconds`` raises that of a second, ``usd`` lowers V.
 
-    Raises ConfigError where no price keeps a ceiling.
+    A ceiling that is kept anyway changes nothing. Without V nothing can be lowered: the certificate alone keeps it, or
+    nothing does.
+
+    Raises ConfigError where no price keeps a ceiling, or what keeps the one breaks the other.
     """
-    if weights.usd is not None:
-        weights = _within_usd(weights, weights.usd, rows, scene)
+    usd = weights.usd
+    if usd is not None:
+        weights = _within_usd(weights, usd, rows, scene)
     if weights.seconds is not None:
         weights = _within_seconds(weights, weights.seconds, rows, scene)
+        if usd is not None and (found := _mean_usd(weights, rows, scene)) > usd:
+            raise ConfigError(
+                f"the two ceilings cannot be kept together: found ${found:.6f} an answer where 95 of 100 are in time, "
+                f"wanted ${usd:g}; allow more of one, or choose a smaller model or another cloud"
+            )
     return weights
 
 
@@ -57,27 +66,32 @@ def _within_seconds(weights: Weights, most: float, rows: Sequence[Row], scene: S
 
 
 def _within_usd(weights: Weights, most: float, rows: Sequence[Row], scene: Scene) -> Weights:
-    def at(value: float) -> Weights:
+    def at(value: float | None) -> Weights:
         return replace(weights, value_usd=value, usd=None)
 
-    def mean(value: float) -> float:
-        costs = [one.usd for one in play(rows, replace(scene, weights=replace(at(value), seconds=None)))]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
-            raise ConfigError(
-                "a budget cannot be kept: found a cloud whose price is unknown, wanted one; write it into [prices]"
-            )
-        return fmean(known)
+    def mean(value: float | None) -> float:
+        return _mean_usd(replace(at(value), seconds=None), rows, scene)
 
-    dearest = DEAREST if weights.value_usd is None else weights.value_usd
-    if mean(dearest) <= most:
+    dearest = weights.value_usd
+    best = mean(dearest)
+    if best <= most:
         return at(dearest)
-    if (best := mean(CHEAPEST)) > most:
+    if dearest is None or (best := mean(CHEAPEST)) > most:
         raise ConfigError(
             f"no worth of a right answer keeps the mean price within ${most:g}: found ${best:.6f} at best, wanted "
             f"${most:g}; allow more, or a larger epsilon, or choose a cheaper cloud"
         )
     return at(1 / _least(lambda inverse: mean(1 / inverse) <= most, 1 / dearest, 1 / CHEAPEST))
+
+
+def _mean_usd(weights: Weights, rows: Sequence[Row], scene: Scene) -> float:
+    costs = [one.usd for one in play(rows, replace(scene, weights=weights))]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        raise ConfigError(
+            "a budget cannot be kept: found a cloud whose price is unknown, wanted one; write it into [prices]"
+        )
+    return fmean(known)
 
 
 def _least(holds: Callable[[float], bool], low: float, high: float) -> float:

@@ -58,6 +58,6 @@ def try_lock(file: IO[bytes]) -> bool:
 
 def _unwritable(path: Path, error: OSError) -> DownloadError:
     return DownloadError(
-        f"{path.parent} cannot take downloads: {error.strerror or error}; wanted a local folder that is yours; "
+        f"{path} cannot be locked: {error.strerror or error}; wanted a local folder that is yours; name another, or "
         "set EDGECASCADE_HOME to one"
     )

@@ -1,16 +1,14 @@
-"""The form of a profile's file: its tables, what may stand in them, and what is said of what may not.
+"""The form of a profile's file: its tables, and what may stand in them.
 
 Keys carry their units. Published speeds (``prefill_tps``, ``decode_tps``) become the curves that a measurement gives.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from edgecascade.profile import (
     Curve,
@@ -25,14 +23,14 @@ from edgecascade.profile import (
     Weights,
 )
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 GIB = 2**30
-FASTEST_MEMORY = 2e12
+FASTEST_MEMORY = 1e13
 """Bytes a second; every weight is read once a token, so nothing writes faster than memory carries the file."""
-FASTEST = 100_000
+SLOWEST, FASTEST = 0.001, 100_000
 """Tokens a second."""
+COOLEST = 30
+"""Degrees; a device that throttles in a warm room was meant in another unit."""
+MOST_WATTS = 1000
 PROMPT = 512
 """The prompt that published reading speeds are taken at."""
 NO_READING = "reading: not published, taken as no faster than writing"
@@ -41,11 +39,12 @@ Number = TypeVar("Number")
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0)]
-Watts = Annotated[float, Field(gt=0, le=1000)]
+Watts = Annotated[float, Field(gt=0, le=MOST_WATTS)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-PerSecond = Annotated[float, Field(gt=0, le=FASTEST)]
+PerSecond = Annotated[float, Field(ge=SLOWEST, le=FASTEST)]
 Gib = Annotated[float, Field(gt=0, le=65536)]
+Threads = Annotated[int, Field(ge=1, le=512)]
 Point = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]], Field(strict=False)]
 Points = Annotated[tuple[Point, ...], Field(strict=False, min_length=1)]
 
@@ -68,7 +67,9 @@ Pattern = Annotated[Text, AfterValidator(_regular)]
 Cores = Annotated[
     tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], Field(strict=False), AfterValidator(_ordered)
 ]
-Memory = Annotated[tuple[float, float], Field(strict=False), AfterValidator(_ordered)]
+Memory = Annotated[
+    tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]], Field(strict=False), AfterValidator(_ordered)
+]
 
 
 class _Table(BaseModel):
@@ -97,18 +98,26 @@ class _Match(_Table):
 class _Engine(_Table):
     """What EngineSettings takes, within its limits."""
 
-    threads: int | None = Field(default=None, ge=1, le=512)
+    threads: Threads | None = None
     gpu_layers: int | None = Field(default=None, ge=-1, le=10_000)
     chunk: int | None = Field(default=None, ge=1, le=4096)
     context: int | None = Field(default=None, ge=16)
     kv_type: Literal["f32", "f16", "q8_0", "q4_0"] | None = None
     flash_attention: Literal["auto", "on", "off"] | None = None
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.flash_attention == "off" and self.kv_type in ("q8_0", "q4_0"):
+            raise ValueError(
+                f"found kv_type {self.kv_type!r} with flash_attention 'off', wanted auto or on, or kv_type 'f16'"
+            )
+        return self
+
 
 class _Limits(_Table):
     memory_gib: Gib | None = None
     model_gib: Gib | None = None
-    celsius: float | None = Field(default=None, gt=0, le=130)
+    celsius: float | None = Field(default=None, ge=COOLEST, le=130)
     sustained: _Figure[Share] | None = None
 
 
@@ -141,6 +150,7 @@ class _Speed(_Table):
     prefill: Points | None = None
     decode: Points | None = None
     load_s: Seconds | None = None
+    threads: Threads | None = None
     mark: Mark
     source: Text
 
@@ -188,6 +198,7 @@ class _Speed(_Table):
             mark="estimate" if guessed else self.mark,
             source=f"{self.source}; {NO_READING}" if guessed else self.source,
             load_s=self.load_s,
+            threads=self.threads,
         )
 
 
@@ -250,6 +261,26 @@ class ProfileForm(_Table):
         )
 
 
+def _figure(part: "_Figure[float] | None") -> Figure | None:
+    return None if part is None else Figure(part.value, part.mark, part.source)
+
+
+def _check_curve(name: str, points: tuple[tuple[float, float], ...]) -> None:
+    """Raise ValueError where the points of a curve are not what a device can do."""
+    if any(one[0] >= other[0] for one, other in pairwise(points)):
+        raise ValueError(f"found {name} at {[tokens for tokens, _ in points]} tokens, wanted rising ones")
+    if any(one[1] > other[1] for one, other in pairwise(points)):
+        raise ValueError(f"found {name} that takes less time for more tokens, wanted seconds that do not fall")
+    if name == "prefill" and (points[0] != (0, 0) or len(points) == 1):
+        raise ValueError(
+            f"found prefill of {[list(point) for point in points[:2]]}, wanted [0, 0] and at least one more"
+        )
+    if any(tokens > FASTEST * seconds for tokens, seconds in points) and name == "prefill":
+        raise ValueError(f"found prefill faster than {FASTEST} tokens a second, wanted seconds for so many tokens")
+    if name == "decode" and any(seconds == 0 for _, seconds in points):
+        raise ValueError("found decode in 0 seconds, wanted the seconds of one token")
+
+
 _TABLES: Mapping[str, type[BaseModel]] = {
     "match": _Match,
     "engine": _Engine,
@@ -260,107 +291,8 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "network": _Network,
 }
 
-_UNITS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("ms", "s", "sec", "second", "seconds", "us", "ns", "min", "minutes"), ("tps", "_s", "seconds")),
-    **dict.fromkeys(("ts", "tok", "toks", "tokens", "tps", "speed"), ("tps",)),
-    **dict.fromkeys(("w", "watt", "watts", "mw", "kw", "milliwatts", "power"), ("watts",)),
-    **dict.fromkeys(("gb", "mb", "kb", "mib", "kib", "gib", "bytes", "ram"), ("gib", "bytes")),
-    **dict.fromkeys(("c", "f", "k", "fahrenheit", "kelvin", "degrees", "temperature"), ("celsius",)),
-    **dict.fromkeys(("cent", "cents", "eur", "dollar", "dollars"), ("usd",)),
-}
-"""How a key may end that somebody wrote in another unit, and how the key ends that was meant."""
 
-
-def _figure(part: "_Figure[float] | None") -> Figure | None:
-    return None if part is None else Figure(part.value, part.mark, part.source)
-
-
-def _check_curve(name: str, points: tuple[tuple[float, float], ...]) -> None:
-    """Raise ValueError where the points of a curve are not what a device can do."""
-    if any(one[0] >= other[0] for one, other in pairwise(points)):
-        raise ValueError(f"found {name} at {[tokens for tokens, _ in points]} tokens, wanted rising ones")
-    if name == "prefill" and any(one[1] > other[1] for one, other in pairwise(points)):
-        raise ValueError("found prefill that takes less time for more tokens, wanted seconds that do not fall")
-    if any(tokens > FASTEST * seconds for tokens, seconds in points) and name == "prefill":
-        raise ValueError(f"found prefill faster than {FASTEST} tokens a second, wanted seconds for so many tokens")
-    if name == "decode" and any(seconds == 0 for _, seconds in points):
-        raise ValueError("found decode in 0 seconds, wanted the seconds of one token")
-
-
-def fault_of(error: ValidationError) -> str:
-    """Return key, found and wanted of the first fault."""
-    # what is missing comes last: a key that is misspelled explains it
-    fault: ErrorDetails = min(error.errors(), key=lambda one: one["type"] == "missing")
-    loc = fault["loc"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
-    if fault["type"] == "extra_forbidden":
-        return f"{key}: found an unknown key, wanted {' or '.join(_meant(str(loc[-1]), _known(loc)))}"
-    if fault["type"] == "missing":
-        return f"{key}: found nothing, wanted it to be set"
-    if fault["type"] == "value_error":
-        return f"{key}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"{key}: found {fault['input']!r:.100}, wanted {fault['msg'].removeprefix('Input should be ')}"
-
-
-def _known(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that may stand where this one stands."""
+def keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that may stand where the one at this place of a file stands."""
     tables = [part for part in loc[:-1] if isinstance(part, str)]
     return [*(ProfileForm if not tables else _Figure if len(tables) > 1 else _TABLES[tables[0]]).model_fields]
-
-
-def _meant(name: str, known: list[str]) -> list[str]:
-    """Return the keys that were probably meant, those in the right unit first; every known one where none is near.
-
-    >>> _meant("decode_ms", ["prefill_tps", "decode_tps"]), _meant("mw", ["meter", "idle_watts", "decode_watts"])
-    (['decode_tps'], ['idle_watts', 'decode_watts'])
-    """
-    stem, _, unit = name.lower().rpartition("_")
-    ends = _UNITS.get(unit, ())
-    return (
-        [key for key in known if key.startswith(stem) and key.endswith(ends)]
-        or difflib.get_close_matches(name, known, 1)
-        or known
-    )
-
-
-def tables_of(profile: Profile) -> dict[str, Any]:
-    """Return what the file holds; None in the provenance is left out."""
-    power, limits = profile.power, profile.limits
-    tables: dict[str, Any] = {
-        "match": asdict(profile.match),
-        "engine": asdict(profile.engine),
-        "limits": {
-            "memory_gib": None if limits.memory_bytes is None else limits.memory_bytes / GIB,
-            "model_gib": None if limits.model_bytes is None else limits.model_bytes / GIB,
-            "celsius": limits.celsius,
-            "sustained": _of(limits.sustained),
-        },
-        "power": {
-            "meter": power.meter,
-            "idle_watts": _of(power.idle),
-            "decode_watts": _of(power.decode),
-            "prefill_watts": _of(power.prefill),
-        },
-        "speeds": [
-            asdict(row) | {"prefill": row.prefill.points, "decode": row.decode.points} for row in profile.speeds
-        ],
-        "weights": profile.weights and asdict(profile.weights),
-        "network": {"round_trip_s": _of(profile.round_trip_s)},
-        "provenance": profile.provenance,
-    }
-    head = {"schema_version": 1, "name": profile.name, "title": profile.title, "kind": profile.kind}
-    known = {name: table for name, part in tables.items() if (table := _without_none(part))}
-    return head | {"notes": profile.notes} | known
-
-
-def _of(figure: Figure | None) -> dict[str, Any] | None:
-    return None if figure is None else asdict(figure)
-
-
-def _without_none(value: Any) -> Any:
-    """Return what TOML can hold: no None, lists for tuples."""
-    if isinstance(value, Mapping):
-        return {str(name): _without_none(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(part) for part in value if part is not None]
-    return value

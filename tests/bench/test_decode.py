@@ -2,100 +2,87 @@
 
 import json
 import os
+import shutil
 import stat
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from edgecascade.bench.decode import DecodeBench
+import pytest
+from click.testing import CliRunner, Result
 
-KEYS = {
-    "build_commit", "build_number", "cpu_info", "gpu_info", "backends", "model_filename", "model_type", "model_size",
-    "model_n_params", "n_batch", "n_ubatch", "n_threads", "type_k", "type_v", "n_gpu_layers", "flash_attn", "n_prompt",
-    "n_gen", "n_depth", "test_time", "avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "samples_ns", "samples_ts",
-}  # fmt: skip
-"""llama-bench's own."""
+from edgecascade.bench.decode import MISSING, rows_of
+from edgecascade.bench.rows import LLAMA_BENCH
+from edgecascade.cli import main
+
+SHORTEST = ("--rounds", "1", "--tokens", "16", "--threads", "1", "--json", "--anyway")
+PROGRAM = f"""#!{sys.executable}
+import json, os, sys
+record = {{"avg_ts": 100.0, "build_commit": os.environ["LD_LIBRARY_PATH"], "model_type": " ".join(sys.argv)}}
+json.dump([record], sys.stdout)
+"""
 
 
-def bench(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def bench(model: Path, home: Path, *words: str) -> Result:
     """Run the shortest bench that still measures everything."""
-    command = [
-        sys.executable,
-        "-m",
-        "edgecascade",
-        "bench",
-        "decode",
-        "--rounds",
-        "1",
-        "--tokens",
-        "24",
-        "--threads",
-        "1",
-    ]
-    return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False)
+    environment = {"EDGECASCADE_HOME": str(home), "EDGECASCADE_MODEL": str(model), "EDGECASCADE_OFFLINE": "1"}
+    return CliRunner().invoke(main, ["bench", "decode", *SHORTEST, *words], env=environment, catch_exceptions=False)
 
 
-def test_the_last_line_is_json_with_llama_benchs_keys(home: dict[str, str]) -> None:
-    """A table for people, then one line for programs, with speeds above 0 and every ratio."""
-    done = bench(home | {"PATH": "/usr/bin:/bin"})
-    *table, last = done.stdout.splitlines()
-
-    record = json.loads(last)
-    assert set(record) >= KEYS
-    assert record["avg_ts"] > 0
-    assert record["ratio_to_high_level"] > 0
-    assert 0 < record["signals_ms"] < 100
-    assert record["second_turn_ratio"] > 0
-    assert record["samples_of_8_answer_ratio"] > 0
-    assert 0 < record["own_cost_median_ms"] <= record["own_cost_p99_ms"]
-    assert table[0].startswith("| ")
-    assert "not found" in done.stdout
-
-
-def test_llama_bench_is_run_with_the_same_settings_and_library(home: dict[str, str], tmp_path: Path) -> None:
-    """A program in llama-bench's place is given our threads, depth and repacking, and our library's folder."""
-    program = tmp_path / "llama-bench"
-    program.write_text(
-        f"#!{sys.executable}\nimport json, os, sys\n"
-        "json.dump([{'avg_ts': 100.0, 'build_commit': os.environ['LD_LIBRARY_PATH'], 'cpu_info': ' '.join(sys.argv)}],"
-        " sys.stdout)\n"
-    )
+@pytest.fixture(scope="module")
+def rows(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """One run's rows by their names; a program in llama-bench's place tells how it was run."""
+    home = tmp_path_factory.mktemp("bench")
+    program = home / "llama-bench"
+    program.write_text(PROGRAM)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    record = json.loads(bench(home, "--llama-bench", str(program), "--json").stdout)
-
-    assert record["llama_bench_samples_ts"] == [100.0]
-    assert record["ratio_to_llama_bench"] == record["avg_ts"] / 100
-    assert Path(record["build_commit"]).joinpath("libllama.so").exists() or os.name == "nt"
-    assert f"-d {record['n_depth']} " in record["cpu_info"]
-    assert "-t 1 " in record["cpu_info"]
+    done = bench(model_path, home, "--llama-bench", str(program))
+    return {row["test"]: row for row in json.loads(done.stdout)["rows"]}
 
 
-def test_a_llama_bench_that_fails_is_told(home: dict[str, str]) -> None:
-    """Its exit code and what to do, as bad input."""
-    done = bench(home, "--llama-bench", "/bin/false")
+def test_everything_is_measured(rows: dict[str, dict[str, Any]]) -> None:
+    """Speeds and ratios above 0, each with llama-bench's keys; ours bears llama-bench's own name for it."""
+    ours = next(iter(rows.values()))
 
-    assert done.returncode == 3
-    assert "failed with exit code 1" in done.stderr
+    assert all(set(row) >= set(LLAMA_BENCH) for row in rows.values())
+    assert all(row["median"] > 0 for row in rows.values())
+    assert ours["test"] == f"tg16 @ d{ours['n_depth']}" and ours["samples_ts"] == ours["samples"]
+    assert 0 < rows["signals a token"]["median"] < 100
+    assert len(rows["8 short samples, of one"]["samples"]) == 6
+    assert rows["own cost an answer"]["p50"] <= rows["own cost an answer"]["p99"]
 
 
-def test_a_busy_machine_makes_figures_worthless() -> None:
-    """Other processes on more than a tenth of the cores are said in the record."""
-    facts = {"n_gen": 10}
-    busy = DecodeBench([1.0], [], [], 0.1, 1.0, 1.0, 1.0, 99.0, facts)
-    idle = DecodeBench([1.0], [], [], 0.1, 1.0, 1.0, 1.0, 0.0, facts)
+def test_llama_bench_is_run_with_the_same_settings_and_library(rows: dict[str, dict[str, Any]]) -> None:
+    """It is given our threads, depth and repacking, and our library's folder before all others."""
+    ours = next(iter(rows.values()))
+    folder = ours["build_commit"].split(os.pathsep)[0]
 
-    assert (busy.worthless, idle.worthless) == (True, False)
+    assert rows["of llama-bench"]["samples"] == [ours["samples"][0] / 100]
+    assert any(Path(folder).glob("*llama*"))
+    assert f"-d {ours['n_depth']} " in ours["model_type"]
+    assert "-t 1 " in ours["model_type"] and "--repack" in ours["model_type"]
+
+
+@pytest.mark.parametrize(("program", "said"), [("false", "found exit code 1"), ("true", "is not llama-bench")])
+def test_a_llama_bench_that_fails_is_told(model_path: Path, tmp_path: Path, program: str, said: str) -> None:
+    """What it did, and what to do, as bad input."""
+    done = bench(model_path, tmp_path, "--llama-bench", shutil.which(program) or program)
+
+    assert done.exit_code == 3
+    assert said in done.stderr and "bench/README.md" in done.stderr
 
 
 def test_its_rows_compare_with_llama_bench() -> None:
-    """Our speed bears llama-bench's own name for the test; a peer that is missing is unknown, not 0."""
-    facts = {"n_gen": 128, "n_depth": 49, "n_threads": 2}
-    found = DecodeBench([140.0, 150.0], [], [30.0, 31.0], 1e-4, 1.0, 6.0, 5.0, 0.0, facts)
+    """Our speed bears llama-bench's own name for the test; ratios are of one round each; no peer is unknown, not 0."""
+    found = rows_of(
+        [140.0, 150.0], llama_bench=[], high_level=[28.0, 50.0], others={("signals a token", "ms"): [0.1]},
+        tokens=128, depth=49, facts={"n_threads": 2},
+    )  # fmt: skip
 
-    ours, ceiling, peer, signals, *ratios = found.rows()
+    ours, ceiling, peer, of_ceiling, of_peer, signals = found
 
     assert (ours.test, ours.samples, ours.like_llama_bench) == ("tg128 @ d49", (140.0, 150.0), True)
-    assert ceiling.unknown
     assert not peer.like_llama_bench
+    assert (ceiling.unknown, of_ceiling.unknown) == (MISSING, MISSING)
+    assert of_peer.samples == (5.0, 3.0)
     assert signals.median == 0.1
-    assert [row.median for row in ratios] == [1.0, 6.0, 5.0]

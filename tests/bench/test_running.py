@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from edgecascade import sensors
+from edgecascade.bench.fixed_work import TEST
 from edgecascade.bench.plot import plot
-from edgecascade.bench.rows import Row
-from edgecascade.bench.running import Plan, measured, why_worthless
+from edgecascade.bench.rows import Row, why_worthless
+from edgecascade.bench.running import Plan, measured
 from edgecascade.llama.settings import EngineSettings
 
 PLAN = Plan(path=Path("tiny.gguf"), name="tiny", sha256="a" * 64, settings=EngineSettings(threads=1))
 ROW = Row(test="t", unit="ms", samples=(1.0, 2.0, 3.0, 4.0, 5.0))
 COST = Row(test="own cost an answer", unit="ms", samples=(0.5,))
+WORK = (20.0, 21.0, 22.0, 23.0)
 
 
 def watching(busy_cores: float) -> object:
@@ -33,18 +35,26 @@ def run(suites: dict[str, object], busy_cores: float = 0.0, keep: object = None)
     """Measure with suites, a machine and a cost that are given."""
     options = {"keep": keep} if keep else {}
     return measured(
-        suites, PLAN, facts=lambda: {"n_threads": 1}, watching=watching(busy_cores), cost=lambda: COST, **options
+        suites,
+        PLAN,
+        facts=lambda: {"n_threads": 1},
+        idle=lambda: sensors.Seen(2),
+        watching=watching(busy_cores),
+        cost=lambda: COST,
+        work=lambda: WORK,
+        **options,
     )  # type: ignore[arg-type]
 
 
 def test_every_suite_ends_with_the_cascades_own_cost() -> None:
-    """It is a row of its own in each, and every row says where it is from."""
+    """It is a row of its own in each, as is fixed work from before and behind; every row says where it is from."""
     rows = run({"a": lambda plan: [ROW], "b": lambda plan: [ROW, ROW]})
 
     assert [(row.suite, row.test) for row in rows] == [
-        ("a", "t"), ("a", COST.test), ("b", "t"), ("b", "t"), ("b", COST.test),
+        ("a", "t"), ("a", COST.test), ("a", TEST), ("b", "t"), ("b", "t"), ("b", COST.test), ("b", TEST),
     ]  # fmt: skip
     assert {row.facts["n_threads"] for row in rows} == {1}
+    assert rows[-1].samples == WORK * 2
 
 
 def test_a_busy_machine_makes_every_row_worthless() -> None:
@@ -57,6 +67,17 @@ def test_a_busy_machine_makes_every_row_worthless() -> None:
     assert any("held back" in remark for remark in quiet[0].remarks)
 
 
+def test_the_reason_is_left_to_the_table_and_the_end() -> None:
+    """Before anything is measured it is told that others are at work; by how much, once and later."""
+    said: list[str] = []
+    measured(
+        {"a": lambda plan: [ROW]}, replace(PLAN, say=said.append), facts=dict, work=lambda: WORK, cost=lambda: COST,
+        idle=lambda: sensors.Seen(2, seconds=1.0, busy_cores=1.0), watching=watching(1.0),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+    assert said == ["others are at work: figures of now would be worthless", "a: done"]
+
+
 def test_an_interrupted_suite_costs_no_finished_one() -> None:
     """What was whole has been handed over before Ctrl-C."""
     kept: list[Sequence[Row]] = []
@@ -66,7 +87,7 @@ def test_an_interrupted_suite_costs_no_finished_one() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run({"a": lambda plan: [ROW], "b": interrupted}, keep=lambda rows: kept.append(list(rows)))
-    assert [[row.suite for row in rows] for rows in kept] == [["a", "a"]]
+    assert [[row.suite for row in rows] for rows in kept] == [["a"] * 3]
 
 
 # The plot
@@ -107,3 +128,13 @@ def test_a_plot_without_figures_is_still_a_file() -> None:
     drawn = plot([Row(suite="energy", test="none", unit="J/token", unknown="no meter")])
 
     assert ET.fromstring(drawn).tag.endswith("svg")
+
+
+def test_a_plot_shows_names_and_figures_as_they_are() -> None:
+    """A dollar in a name is no formula, and a figure below 0 lies within its axis."""
+    rows = [replace(ROW, suite="energy", unit="J/token", test=r"$\frac$ above rest", samples=(-3.0, -2.0, 1.0))]
+
+    drawn = plot(rows)
+
+    assert r"$\frac$ above rest" in words_of(drawn)
+    assert "\N{MINUS SIGN}2" in words_of(drawn)

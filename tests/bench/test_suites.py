@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import chain, repeat
 
 import pytest
 
 from edgecascade import Cascade, sensors
 from edgecascade.bench import answer as answering
-from edgecascade.bench.answer import BLOCK, SAID, answer, loopback_cloud, never_kept, shipped_questions, through
+from edgecascade.bench.answer import SAID, answer, never_kept, shipped_questions, through
 from edgecascade.bench.energy import energy_by
 from edgecascade.bench.memory import memory
 from edgecascade.bench.own_cost import ASKS, TEST, own_cost
@@ -19,10 +20,11 @@ from edgecascade.bench.tasks import STRANGE
 from edgecascade.cascade.tiers import RemoteTier
 from edgecascade.cloud.client import CloudClient
 from edgecascade.cloud.specs import cloud_spec
+from edgecascade.errors import InputError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.policies import policy_of
 from edgecascade.records import Message, Question, Timings
-from edgecascade.testing import ScriptedReply, ScriptedTier
+from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier
 
 TIMINGS = Timings(0.0, 0.1, 10.0, 20.0, 1.0)
 SETTINGS = EngineSettings(threads=1)
@@ -68,26 +70,46 @@ def by_test(rows: list) -> dict:  # type: ignore[type-arg]
 # answer
 
 
-def test_ways_take_turns_by_blocks(clock: Ticking) -> None:
-    """Each way answers every question once, behind one that warms up, and another way begins each block."""
-    heard: list[tuple[str, int]] = []
+def test_ways_take_turns_and_remember_nothing(clock: Ticking) -> None:
+    """Each way answers every question once, behind one that warms up, another way first each time, each one afresh."""
+    heard: list[str] = []
 
     def way(name: str) -> answering.Way:
         def asked(question: Question, told: Callable[[], None]) -> Timings:
-            heard.append((name, int(question.messages[-1].content)))
+            heard.append(name + question.messages[-1].content)
             told()
             return TIMINGS
 
         return asked
 
-    questions = [Question.of(str(number)) for number in range(2 * BLOCK)]
-    rows = by_test(answer({"a": way("a"), "b": way("b")}, questions, clock=clock))
+    questions = [Question.of(str(number)) for number in range(3)]
+    rows = answer({"a": way("a"), "b": way("b")}, questions, forget=lambda: heard.append("-"), clock=clock)
 
-    first, second = [("a", one) for one in range(BLOCK)], [("b", one) for one in range(BLOCK)]
-    assert heard[:2] == [("a", 0), ("b", 0)]
-    assert heard[2 : 2 + 2 * BLOCK] == first + second
-    assert heard[2 + 2 * BLOCK][0] == "b"
-    assert {len(row.samples) for row in rows.values()} == {2 * BLOCK}
+    assert " ".join(heard) == "a0 b0 - a0 - b0 - b1 - a1 - a2 - b2"
+    assert {len(row.samples) for row in rows} == {3}
+    assert len({row.facts["questions"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(("step", "told"), [(0.001, [4]), (1.0, [2, 4]), (5.0, [1, 2, 3, 4])])
+def test_progress_is_told_every_few_seconds(step: float, told: list[int]) -> None:
+    """However quick the answers are; the last one always."""
+    said: list[str] = []
+    questions = [Question.of(str(number)) for number in range(4)]
+    answer({"a": lambda question, told: TIMINGS}, questions, forget=str, say=said.append, clock=Ticking(step))
+
+    assert said == [f"answer: {number} of 4 questions" for number in told]
+
+
+def test_other_questions_are_told_apart(clock: Ticking) -> None:
+    """As many of others have another mark, so that two runs are not compared."""
+    found = [
+        answer({"a": lambda question, told: TIMINGS}, [Question.of(text)], forget=str, clock=clock)[0].facts[
+            "questions"
+        ]
+        for text in ("Why?", "How?", "Why?")
+    ]
+
+    assert found[0] == found[2] != found[1]
 
 
 def test_first_token_comes_before_the_end(clock: Ticking) -> None:
@@ -98,7 +120,7 @@ def test_first_token_comes_before_the_end(clock: Ticking) -> None:
         told()
         return TIMINGS
 
-    rows = by_test(answer({"a": way}, [Question.of("Why?")], clock=clock))
+    rows = by_test(answer({"a": way}, [Question.of("Why?")], forget=str, clock=clock))
 
     assert rows["first token, a"].samples == (1000.0,)
     assert rows["end to end, a"].samples == (2000.0,)
@@ -107,7 +129,8 @@ def test_first_token_comes_before_the_end(clock: Ticking) -> None:
 
 def test_an_answer_of_one_token_has_no_time_a_token(clock: Ticking) -> None:
     """It is unknown, not 0."""
-    rows = by_test(answer({"a": lambda question, told: Timings(0, 0, 0, 0, 0)}, [Question.of("Why?")], clock=clock))
+    silent = {"a": lambda question, told: Timings(0, 0, 0, 0, 0)}
+    rows = by_test(answer(silent, [Question.of("Why?")], forget=str, clock=clock))
 
     assert rows["time per token, a"].unknown == "no answer had two tokens"
 
@@ -121,15 +144,14 @@ def test_escalating_drafts_on_the_device_first() -> None:
     assert (answered.text, answered.tier, device.calls) == ("Cusco.", "cloud", 1)
 
 
-def test_the_cloud_of_another_process_answers() -> None:
-    """It can be asked over HTTP, and what is shown of its answer is heard."""
+def test_what_is_shown_through_a_cascade_is_heard() -> None:
+    """Its first piece and what it was at the end, over a real server."""
     told: list[None] = []
-    with loopback_cloud() as address, Cascade([RemoteTier(CloudClient(cloud_spec(address, {})))]) as cascade:
-        through(cascade)(Question.of("Why?"), lambda: told.append(None))
-        text = cascade.ask("Why?").text
+    with LoopbackCloud(SAID) as server, Cascade([RemoteTier(CloudClient(cloud_spec(server.spec(), {})))]) as cascade:
+        timings = through(cascade)(Question.of("Why?"), lambda: told.append(None))
 
-    assert text == SAID
     assert told
+    assert timings.total_s > 0
 
 
 def test_questions_are_of_all_tasks() -> None:
@@ -166,6 +188,15 @@ def test_a_batch_is_held_against_as_many_alone(tier: Scripted) -> None:
     for k in (1, 2, 4):
         assert rows[f"{k} x tg16, one batch"].samples == pytest.approx((100.0 * k,) * 3)
         assert rows[f"{k} x tg16, one after another"].samples == pytest.approx((100.0,) * 3)
+
+
+def test_answers_of_one_token_cannot_be_timed() -> None:
+    """A model that says a word and ends is refused where its speed is asked for, never divided by."""
+    curt = Scripted("Once.")
+
+    for suite in (partial(samples, curt, most=2), partial(energy_by, curt, metering_of([(1.0, 1.0)]), rest=id)):
+        with pytest.raises(InputError, match="too short to time: found 1 tokens, wanted 2"):
+            suite(tokens=16, rounds=1)
 
 
 # energy
@@ -245,6 +276,13 @@ def test_a_short_run_has_no_share(tier: Scripted, clock: Ticking) -> None:
     assert rows["last minute, of the first"].unknown == "shorter than two minutes"
 
 
+def test_a_model_that_writes_nothing_has_no_speed(clock: Ticking) -> None:
+    """It says that no answer had two tokens, not that somebody interrupted it."""
+    rows = by_test(sustained(Scripted("Once."), minutes=0.1, clock=clock))
+
+    assert rows["decode by 15 s window"].unknown == "no answer had two tokens"
+
+
 # memory
 
 
@@ -263,6 +301,20 @@ def test_memory_a_context_is_the_slope() -> None:
     assert rows["per 1k context"].samples == pytest.approx((3000 / 1024,) * 2)
     assert rows["before load"].samples == (1.0, 1.0)
     assert rows["peak while answering"].unknown == "this system does not say"
+
+
+def test_a_model_of_a_short_context_is_measured_at_its_own() -> None:
+    """What was trained on 1,500 tokens has no row of 2,048, nor one of 4,096."""
+
+    def child(settings: EngineSettings) -> dict[str, float | None]:
+        context = min(settings.context, 1500)
+        return {"before": 1.0, "loaded": 1.0, "answered": 2.0**20 * context, "peak": 1.0, "context": context}
+
+    rows = by_test(memory(child, SETTINGS, rounds=2))
+
+    assert [test for test in rows if "context of" in test] == ["context of 512", "context of 1024", "context of 1500"]
+    assert rows["context of 1500"].samples == (1500.0, 1500.0)
+    assert rows["per 1k context"].samples == (1000.0, 1000.0)
 
 
 # own cost

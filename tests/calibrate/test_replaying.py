@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from threadpoolctl import threadpool_limits
 
 from edgecascade import cli
-from edgecascade.calibrate.fit import Fit, Target
+from edgecascade.calibrate.fit import Fit
 from edgecascade.calibrate.gates import Gate, fit_gates, level, measured
 from edgecascade.calibrate.table import Table, table_of
+from edgecascade.calibrate.target import Target
 from edgecascade.errors import AttemptsError, FittedFileError, ProfileError
 from edgecascade.fitted import Fitted
 from edgecascade.profile import Curve, Figure, Power, Profile, Speed, Weights
@@ -106,6 +108,14 @@ def test_what_stays_in_memory_are_whole_chunks(whole: Fit) -> None:
     assert kept(system="Be brief.") == [0] * len(prompts)
 
 
+def test_what_a_server_keeps_in_memory_is_not_reckoned_with(whole: Fit) -> None:
+    """Its identity tells no chunk."""
+    served = replace(whole.file.identity, chunk=0)
+    rows = rows_of_file(whole.file.model_copy(update={"identity": served, "system": "word " * 500}))
+
+    assert {row.reused for row in rows} == {0}
+
+
 # Gates by costs.
 
 
@@ -136,7 +146,8 @@ def gates_for(rows: Table, wanted: Target | None) -> tuple[Gate, ...]:
     """The gates where the surer half is likely to be kept."""
     mean = np.array([row.signals["mean_logprob"] for row in rows.attempts])
     costs = wanted.costs(rows) if wanted else None
-    return fit_gates(rows, mean >= np.median(mean), p=np.exp(mean), costs=costs)
+    with threadpool_limits(limits=1):  # as in a fit: threads that wait for a busy core make it slower
+        return fit_gates(rows, mean >= np.median(mean), p=np.exp(mean), costs=costs)
 
 
 def test_the_dearer_the_seconds_the_more_is_stopped(rows: Table) -> None:
@@ -171,9 +182,10 @@ def test_a_fit_for_a_device_says_so(world: Any, refit: Callable[..., Fit]) -> No
     ("options", "code", "said"),
     [
         (["--value-usd", "1"], 2, "name the device with --profile"),
-        (["--usd-per-second", "nan", "--profile", "board"], 2, "nan is not a number"),
+        (["--usd-per-second", "nan", "--profile", "board"], 2, "found nan"),
         (["--profile", "no-such-board"], 3, "no-such-board"),
         (["--profile", "BOARD"], 3, "name its file with --model"),
+        (["--profile", "BOARD", "--usd-per-second", "0.001"], 3, "give --cloud-usd"),
     ],
 )
 def test_what_a_fit_for_a_device_needs(
@@ -190,10 +202,13 @@ def test_what_a_fit_for_a_device_needs(
     assert (result.exit_code, said in result.output) == (code, True), result.output
 
 
-def test_a_device_without_a_speed_is_refused(rows: Table) -> None:
-    """With what to do about it."""
+def test_a_device_without_a_speed_is_refused(refit: Callable[..., Fit], attempts: Attempts) -> None:
+    """With what to do about it, before anything is fitted."""
+    said: list[str] = []
     with pytest.raises(ProfileError, match="edgecascade measure"):
-        target(replace(PROFILE, speeds=())).costs(rows)
+        refit(attempts, target=target(replace(PROFILE, speeds=())), say=said.append)
+
+    assert not said
 
 
 def test_the_shipped_file_reads() -> None:

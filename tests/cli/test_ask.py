@@ -163,7 +163,6 @@ def test_a_schema_shapes_the_answer(home: dict[str, str], tmp_path: Path) -> Non
         (["ask", "-m", "x" * 5000, "x"], 4, "too long"),
         (["ask", "-m", "a/" + "x" * 5000, "x"], 4, "too long"),
         (["ask", "-m", "https://[bad/a.gguf", "x"], 3, "bad"),
-        (["bench", "decode", "--llama-bench", "/bin/true"], 3, "not llama-bench"),
         (["ask", "--context", "64", "word " * 99], 3, "context holds 64"),
         (["ask", "--samples", "0", "x"], 2, "--samples"),
         (["nonsense"], 2, "No such command"),

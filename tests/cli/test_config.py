@@ -177,6 +177,19 @@ def test_check_notes_what_has_no_effect(home: Path) -> None:
     assert "note  privacy.default is 'never': every question" in result.output
 
 
+@pytest.mark.parametrize(("value", "quality", "told"), [(0.02, None, True), (0.02, 0.8, False), (1e-6, None, False)])
+def test_check_warns_of_weights_that_leave_nothing_to_keep(
+    home: Path, value: float, quality: float | None, told: bool
+) -> None:
+    """A dear right answer from a cloud that is always right; not where it is often wrong, or a call costs more."""
+    known = "" if quality is None else f"cloud_quality = {quality}\n"
+    written(home, f'cloud = "openai:gpt-4o-mini"\n[policy]\nvalue_usd = {value}\n{known}')
+
+    result = run(home, "check", OPENAI_API_KEY=SECRET)
+
+    assert result.exit_code == 0 and ("no answer of this device is kept unless" in result.output) is told
+
+
 def test_check_takes_a_fitted_file_at_its_word(home: Path) -> None:
     """A risk that it offers is no fault."""
     written(home, f'epsilon = 0.05\nfitted = "{FITTED}"\n')

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import pytest
 
 import edgecascade
 from edgecascade.llama import native
-from edgecascade.llama.probe import REBUILD
+from edgecascade.llama.probe import REBUILD, probe
+from edgecascade.llama.settings import EngineSettings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
@@ -163,7 +165,9 @@ def test_doctor_names_the_fallback(build: Callable[[str], Shim], run_cli: Run, w
     assert (found["probe"]["verdict"], found["probe"]["settings"]) == ("fallback", {"use_extra_bufts": False})
     assert found["paths"]["library"] == str(shim.folder)
     assert "GGML_NATIVE=OFF" in REBUILD and REBUILD in plain.stdout
-    assert {"profile", "sensors", "power"} <= {line.partition(" ")[0] for line in plain.stdout.splitlines()}
+    rows = [line.partition(" ")[0] for line in plain.stdout.splitlines()]
+    assert {"profile", "sensors", "power"} <= {*rows} and rows.count("library") == 1
+    assert f" in {shim.folder}\n" in plain.stdout
 
 
 def test_doctor_names_a_profile_that_cannot_be_used(run_cli: Run, write_model: Write) -> None:
@@ -205,22 +209,24 @@ def test_doctor_names_the_hopeless(build: Callable[[str], Shim], run_cli: Run, w
 
     assert (as_json.returncode, plain.returncode) == (4, 4)
     assert (found["ok"], found["probe"]["verdict"], found["probe"]["settings"]) == (False, "broken", {})
-    assert REBUILD in plain.stdout
+    assert REBUILD in plain.stdout and "True" not in plain.stdout
 
 
-def test_bench_survives_its_peer(build: Callable[[str], Shim], run_cli: Run, model_path: Path, tmp_path: Path) -> None:
+def test_bench_survives_its_peer(
+    build: Callable[[str], Shim], run_cli: Run, write_model: Write, tmp_path: Path
+) -> None:
     """Where the high-level path dies, the bench says that it has no figures of it, and leaves no core file."""
-    shim = build("repacked")
+    shim, path = build("repacked"), write_model(template="{{ messages[0].content }}")
 
     ran = run_cli(
-        *("bench", "decode", "--json", "--anyway", "-m", model_path, "--rounds", 1, "--tokens", 16),
+        *("bench", "decode", "--json", "--anyway", "-m", path, "--rounds", 1, "--tokens", 16),
         environment=shim.environment,
     )
-    found = json.loads(ran.stdout)
+    rows = json.loads(ran.stdout)["rows"]
+    (ours, *_), (theirs,) = rows, [row for row in rows if row["test"].endswith(", high-level API")]
 
     assert ran.returncode == 0
-    assert (found["high_level_samples_ts"], found["ratio_to_high_level"]) == ([], None)
-    assert len(found["samples_ts"]) == 1
+    assert (len(ours["samples"]), theirs["samples"], bool(theirs["unknown"])) == (1, [], True)
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -278,3 +284,12 @@ def everything_but_llama_cpp(folder: Path) -> Path:
             if not (found.name.startswith("llama_cpp") or link.exists()):
                 link.symlink_to(found)
     return packages
+
+
+def test_what_lies_in_the_users_folder_is_not_run(write_model: Write, tmp_path: Path) -> None:
+    """A json.py of the user's own is neither taken for Python's nor for a library that fails."""
+    (tmp_path / "json.py").write_text("raise SystemExit(1)")
+    with chdir(tmp_path):
+        verdict = probe(write_model(), EngineSettings(template="plain"))
+
+    assert verdict.verdict != "broken", verdict

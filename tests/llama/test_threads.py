@@ -110,7 +110,7 @@ def test_threads_change_no_bit_of_a_short_answer(model_path: Path, engine: Engin
 
 
 def test_without_flash_attention_threads_change_no_bit_at_all(write_model: Callable[..., Path]) -> None:
-    """Also behind more tokens than flash attention on a processor leaves whole; with it, they differ."""
+    """Also behind more tokens than flash attention on a processor leaves whole."""
     settings = EngineSettings(chunk=32, context=1024, template="plain", flash_attention="off")
     path, answers = write_model(), []
     for threads in (1, 2):

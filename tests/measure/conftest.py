@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgecascade.errors import ContextLengthError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.measure.rig import Mode, Rig
 from edgecascade.measure.trial import Trial
@@ -43,6 +44,7 @@ class Device:
     load_s, read_s, write_s  to load; to read a token; to write one on one thread, in an empty memory
     deep_s                   more to write a token for each token in memory
     spinning                 beyond so many threads each more costs a tenth
+    context                  tokens that its memory holds at most
     """
 
     load_s: float = 1.0
@@ -55,6 +57,7 @@ class Device:
     now: float = 0.0
     joules: float = 0.0
     ends_after: int = 10_000
+    context: int = 10_000
     tried: list[EngineSettings] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     settings: EngineSettings = field(default_factory=lambda: EngineSettings(threads=1))
@@ -93,6 +96,8 @@ class Device:
     ) -> Generator[Token, None, Ending]:
         """Read, then write as many tokens as may be, unless the time is over."""
         prompt = len(self.tokens_of(question.messages))
+        if prompt >= self.context:
+            raise ContextLengthError(f"the prompt has {prompt} tokens")
         for _ in range(prompt):
             if cancel and cancel.is_set():
                 return Ending("cancelled", prompt, 0, 0, 0.0)
@@ -117,17 +122,19 @@ class Device:
     def trial(self, settings: EngineSettings, read: int, write: int, seconds: float) -> Trial | str:
         """Try settings as a child would."""
         self.tried.append(settings)
+        if read >= (context := min(settings.context, self.context)):
+            return f"the prompt has {read} tokens"
         reading, writing = self.read_s * read, self.a_token(settings, read)
         if self.load_s + reading + 2 * writing > seconds:
             self.passes(seconds, self.watts[0])
             return f"no time: within {seconds:.0f} s"
         write = min(write, int((seconds - self.load_s - reading) / writing))
         self.passes(self.load_s + reading + write * writing, self.watts[0])
-        size = 100_000_000 + 20_000 * settings.context
+        size = 100_000_000 + 20_000 * context
         return Trial(
             load_s=self.load_s,
             bytes=size,
-            context=settings.context,
+            context=context,
             read=read,
             read_s=reading,
             written=write,
@@ -155,7 +162,7 @@ class Device:
             settings=EngineSettings(threads=4),
             mode=mode,
             layers=30,
-            cores=(4, 8),
+            cores=4,
             offloads=False,
             clock=self.clock,
             wait=self.wait,
@@ -163,7 +170,7 @@ class Device:
             open=self.opened,
             watching=self.watched,
             conditions=lambda: Conditions(celsius=50.0),
-            round_trip=lambda: (0.05, 0.1),
+            round_trip=lambda seconds: (0.05, 0.1),
             metering=self.metered,
             meter=Meter(),
         )

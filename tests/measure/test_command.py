@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from edgecascade import sensors
 from edgecascade.cli import main
 from edgecascade.measure.device import key_of
 from edgecascade.measure.journal import Journal
 from edgecascade.measure.rig import QUICK
 from edgecascade.measure.running import run
+from edgecascade.profiles import profile_here
+from edgecascade.store.config import config_of
 from edgecascade.store.gguf import read_gguf
+from edgecascade.store.locks import locked
 from edgecascade.store.paths import Folders
+from edgecascade.store.profiles import user_profile
 from edgecascade.testing import gguf_bytes
 
 
@@ -67,6 +72,47 @@ def test_json_is_the_profile_alone(model: Path, done: Folders) -> None:
     assert record["speeds"][0]["prefill"][0] == [0, 0]
 
 
+def test_a_second_name_is_what_the_device_goes_by(model: Path, done: Folders, device: Any) -> None:
+    """Two that fit as well would stop every question: the one just measured is chosen, and that is said."""
+    command(model, "--quick")
+    again = Journal(done.state / "measure", key_of(read_gguf(model), "tiny", QUICK), now=datetime.now(UTC).timestamp())
+    run(device.rig(), again, started=device.now)
+
+    result = command(model, "--quick", "--name", "travel", "--json")
+
+    assert json.loads(result.stdout)["name"] == "travel"
+    chosen = config_of(done, model.parent, {}).settings.profile
+    here = profile_here(done, chosen=chosen, machine=sensors.machine())
+    assert here and here.name == chosen == "travel"
+    assert "profile = travel" in result.stderr
+
+
+def test_a_broken_profile_of_ones_own_says_how_to_begin_anew(model: Path, done: Folders) -> None:
+    """Not to measure, which is what the user does."""
+    path = user_profile(done, "this-device")
+    path.parent.mkdir(parents=True)
+    path.write_text("schema_version = 1\nnam = 'this-device'\n")
+
+    result = command(model, "--quick")
+
+    assert result.exit_code == 3
+    assert "nam: found an unknown key, wanted name; mend it, or delete it to measure into a new one" in result.stderr
+
+
+def test_a_date_in_the_provenance_can_be_told_as_json(model: Path, done: Folders, device: Any) -> None:
+    """A hand may have written one, and TOML knows dates."""
+    command(model, "--quick")
+    path = user_profile(done, "this-device")
+    path.write_text(path.read_text(encoding="utf-8").replace("[provenance]", "[provenance]\nbought = 2025-01-02", 1))
+    again = Journal(done.state / "measure", key_of(read_gguf(model), "tiny", QUICK), now=datetime.now(UTC).timestamp())
+    run(device.rig(), again, started=device.now)
+
+    result = command(model, "--quick", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["name"] == "this-device"
+
+
 def test_another_file_is_not_what_the_device_goes_by(model: Path, done: Folders, tmp_path: Path) -> None:
     """It is written there, under its name, and that is said."""
     result = command(model, "--quick", "--out", str(tmp_path / "elsewhere.toml"))
@@ -80,8 +126,9 @@ def test_another_file_is_not_what_the_device_goes_by(model: Path, done: Folders,
     ("words", "says"),
     [
         (("--model", "http://127.0.0.1:9"), "found a server"),
-        (("--out", "profile.json"), "then '.toml'"),
+        (("--out", "profile.json"), "then .toml"),
         (("--name", "No Name"), "no name for a profile"),
+        (("--name", "../evil"), "found '../evil', wanted small letters"),
     ],
 )
 def test_bad_input_is_refused_at_once(model: Path, words: tuple[str, ...], says: str) -> None:
@@ -90,3 +137,50 @@ def test_bad_input_is_refused_at_once(model: Path, words: tuple[str, ...], says:
 
     assert result.exit_code == 3, result.output
     assert says in result.stderr
+
+
+def test_a_disturbed_measurement_is_marked_row_by_row(model: Path, done: Folders, device: Any) -> None:
+    """With --anyway the table says which figures mean nothing, and threads of a disturbed sweep are not used."""
+    device.disturbed, now = 10**6, datetime.now(UTC).timestamp()
+    key = key_of(read_gguf(model), "tiny", QUICK)
+    Journal(done.state / "measure", key, now=now).remove()
+    run(device.rig(), Journal(done.state / "measure", key, now=now), started=device.now, anyway=True)
+
+    result = command(model, "--quick", "--anyway")
+
+    assert result.exit_code == 0, result.output
+    for row in ("read 64 tokens", "write behind 5", "load", "write with 4 threads", "energy to write", "with chunk"):
+        (line, *_) = [line for line in result.stdout.splitlines() if line.startswith(f"| {row}")]
+        assert line.endswith("disturbed |")
+    assert "not adopted; disturbed" in result.stdout
+    assert "`edgecascade ask` goes by it from now on" in result.stdout
+
+
+def test_two_modes_at_once_are_refused(model: Path) -> None:
+    """As every wrong call of a command: exit code 2."""
+    result = command(model, "--quick", "--full")
+
+    assert result.exit_code == 2 and "found both, wanted one" in result.stderr
+
+
+def test_a_second_measurement_is_refused_at_once(model: Path, done: Folders) -> None:
+    """Each would slow the other, and both would write one journal."""
+    with locked(done.state / "measure.lock"):
+        result = command(model, "--quick")
+
+    assert result.exit_code == 4 and "another measurement runs on this device: found" in result.stderr
+
+
+def test_a_home_that_cannot_be_written_is_refused_before_anything_is_measured(model: Path, done: Folders) -> None:
+    """A figure that cannot be kept is not taken; what was measured before stays."""
+    done.data.mkdir(parents=True)
+    (done.data / "devices").write_text("no folder")
+
+    result = command(model, "--quick")
+
+    assert (
+        result.exit_code == 4
+        and "cannot be written: found" in result.stderr
+        and "set EDGECASCADE_HOME" in result.stderr
+    )
+    assert [*(done.state / "measure").glob("*.jsonl")]

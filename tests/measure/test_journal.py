@@ -62,3 +62,46 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     journal = begun(tmp_path / "file" / "measure", "idle")
 
     assert [*journal.found] == ["idle"]
+
+
+def test_a_clock_that_was_set_back_begins_anew(tmp_path: Path) -> None:
+    """What will have been begun is not gone on with, and the reason is the clock."""
+    begun(tmp_path, "idle", now=7200.0)
+
+    early = begun(tmp_path, now=0.0)
+
+    assert early.found == {} and early.remark and early.remark.endswith("the clock was set back")
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]\n", "3\n", '{"schema": 1, "key": {"model": "a"}}\n{"found": {}}\n', "\n", "half"]
+)
+def test_a_file_that_is_none_of_ours_is_no_error(tmp_path: Path, text: str) -> None:
+    """Nothing of it is taken, and the next step is written down."""
+    path = begun(tmp_path, "idle").path
+    path.write_text(text)
+
+    assert begun(tmp_path, "load").found == {"load": {"seconds": 0.1}}
+    assert [*begun(tmp_path).found] == ["load"]
+
+
+@pytest.mark.parametrize("damage", [b'{"step": "lo\n', b'\xff\xfe\n{"step": "load", "found": {}}\n', b"3\n"])
+def test_a_damaged_line_keeps_those_before_it(tmp_path: Path, damage: bytes) -> None:
+    """What is whole counts up to the damage, and the next step is written behind it."""
+    path = begun(tmp_path, "idle").path
+    path.write_bytes(path.read_bytes() + damage)
+
+    begun(tmp_path, "decode")
+
+    assert [*begun(tmp_path).found] == ["idle", "decode"]
+
+
+def test_a_file_of_noise_begins_anew_and_says_so(tmp_path: Path) -> None:
+    """Nothing of it is taken, and it is gone."""
+    path = begun(tmp_path, "idle").path
+    path.write_bytes(bytes(range(256)))
+
+    again = begun(tmp_path)
+
+    assert (again.found, again.remark) == ({}, "begun anew: the unfinished one is damaged")
+    assert not path.exists()

@@ -123,7 +123,7 @@ def test_disturbed_figures_say_so_in_their_source(found: dict[str, Finding]) -> 
 
     profile = profile_of(disturbed, SUBJECT)
 
-    assert profile.speeds[0].source.endswith("worthless: 1.3 cores busy")
+    assert profile.speeds[0].source.startswith("worthless: 1.3 cores busy; ")
     assert str(profile.provenance).count("worthless: 1.3 cores busy") == 1
 
 
@@ -135,3 +135,73 @@ def test_speeds_are_curves_of_what_was_found(found: dict[str, Finding]) -> None:
     assert speed.reading(256) == pytest.approx(2.56, rel=0.02)
     assert isinstance(speed.decode, Curve)
     assert speed.decode(2048) >= speed.decode(0) > 0
+
+
+@pytest.mark.parametrize(
+    ("watts", "kept"),
+    [((7.0, 8.0, 6.5), (None, 8.0, 6.5)), ((2.0, 1500.0, 8.0), None), ((2.0, 6.0, 1500.0), (2.0, 6.0, None))],
+)
+def test_a_meter_that_says_what_cannot_be_costs_no_measurement(
+    make_device: Any, tmp_path: Path, watts: tuple[float, ...], kept: tuple[float | None, ...] | None
+) -> None:
+    """Rest above work, or more than a profile holds, is left out, and the rest can be written."""
+    found = run(make_device(watts=watts).rig(), Journal(tmp_path / "state", {}, now=0.0), started=0.0)
+    profile = profile_of(found, replace(SUBJECT, like=None))
+
+    write_profile(tmp_path / "this-device.toml", profile)
+
+    power = read_profile(tmp_path / "this-device.toml").power
+    figures = (power.idle, power.decode, power.prefill)
+    assert [figure and figure.value for figure in figures] == (
+        [None, None, None] if kept is None else [value and pytest.approx(value, rel=0.1) for value in kept]
+    )
+
+
+def test_what_a_hand_wrote_into_the_provenance_is_no_error(found: dict[str, Finding]) -> None:
+    """It says nothing of models, and is replaced."""
+    before = replace(profile_of(found, SUBJECT), provenance={"models": 3})
+
+    assert {*dict(profile_of(found, SUBJECT, before).provenance["models"])} == {"tiny 600000"}  # type: ignore[call-overload]
+
+
+def test_each_row_knows_its_threads(found: dict[str, Finding]) -> None:
+    """Those that it was measured with, whatever the next model is measured with."""
+    first = profile_of(found, SUBJECT)
+    fewer = found | {"threads": found["threads"] | {"threads": 2}}
+    second = profile_of(fewer, replace(SUBJECT, model="large", bytes=900_000), first)
+
+    assert (second.threads_of(600_000), second.threads_of(900_000), second.engine.threads) == (4, 2, 2)
+
+
+def test_figures_that_others_disturbed_are_estimates(found: dict[str, Finding]) -> None:
+    """The reason comes first in the source; what was not disturbed stays measured."""
+    why = {"remarks": ["at 80 °C", "worthless: 1.3 cores busy"]}
+    disturbed = {step: finding | why if step in ("prefill", "energy") else finding for step, finding in found.items()}
+
+    profile = profile_of(disturbed, SUBJECT)
+
+    decode, trip = profile.power.decode, profile.round_trip_s
+    assert decode and trip
+    for figure in (profile.speeds[0], decode):
+        assert figure.mark == "estimate" and figure.source.startswith("worthless: 1.3 cores busy; edgecascade measure")
+    assert profile.speeds[0].source.endswith("; at 80 °C")
+    assert (trip.mark, trip.source[:19]) == ("measured", "edgecascade measure")
+
+
+@pytest.mark.parametrize(
+    ("change", "adopted"),
+    [
+        ({}, 4),
+        ({"remarks": ["at 80 °C"]}, 4),
+        ({"remarks": ["worthless: 1.3 cores busy"]}, None),
+        ({"write_s": {"4": 0.1}, "left_out": ["2 threads (no time)"]}, None),
+        ({"write_s": {"4": 0.1}, "left_out": []}, 4),
+    ],
+)
+def test_threads_are_adopted_only_where_they_were_compared(
+    found: dict[str, Finding], change: Finding, adopted: int | None
+) -> None:
+    """Neither a sweep that others disturbed nor a single count says which is fastest; a single core has one."""
+    profile = profile_of(found | {"threads": found["threads"] | change}, SUBJECT)
+
+    assert profile.engine.threads == profile.speeds[0].threads == adopted

@@ -9,10 +9,12 @@ import pytest
 from edgecascade.errors import DeviceError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.measure.journal import Journal
-from edgecascade.measure.rig import FULL, QUICK, USUAL
+from edgecascade.measure.rig import FULL, QUICK, USUAL, Mode
 from edgecascade.measure.running import run
 from edgecascade.measure.steps import STEPS
 from edgecascade.measure.trial import Trial
+
+TINY = Mode(name="tiny", seconds=200, rounds=1, lengths=(16, 64, 256), depths=(0, 512))
 
 LIMIT = 180.0
 """Seconds that --quick may take."""
@@ -109,7 +111,7 @@ def test_what_was_broken_off_is_gone_on_with(device: Any, tmp_path: Path) -> Non
 
     found = run(device.rig(), again, started=device.now)
 
-    assert again.remark and "1 minutes ago" in again.remark
+    assert again.remark and "1 minute ago" in again.remark
     assert {name: found[name] for name in begun} == begun
     assert found["decode"]["points"][1] == pytest.approx(whole["decode"]["points"][1])
     assert all(settings.threads == 4 for settings in device.tried[before:])
@@ -144,7 +146,7 @@ def test_a_model_that_says_nothing_is_refused(device: Any, journal: Journal) -> 
     def trial(settings: EngineSettings, read: int, write: int, seconds: float) -> Trial | str:
         return replace(device.trial(settings, read, write, seconds), written=1, write_s=None)
 
-    with pytest.raises(DeviceError, match="found 1 tokens in its story, wanted 8"):
+    with pytest.raises(DeviceError, match="found 1 token in its story, wanted 8"):
         run(device.rig(trial=trial), journal, started=0.0)
 
 
@@ -180,12 +182,14 @@ def test_full_writes_for_ten_minutes_and_tells_what_is_left(make_device: Any, jo
 
 def test_progress_counts_every_step(device: Any, journal: Journal) -> None:
     """From the first to the last, in order."""
-    told: list[tuple[int, int, str]] = []
+    told: list[tuple[int, int, str, float]] = []
 
     run(device.rig(), journal, started=0.0, tell=lambda *step: told.append(step))
 
-    assert [done for done, _, _ in told] == list(range(len(STEPS) + 1))
-    assert told[0] == (0, len(STEPS), "idle")
+    assert [done for done, _, _, _ in told] == list(range(len(STEPS) + 1))
+    assert told[0] == (0, len(STEPS), "idle", 200.0)
+    lefts = [left for _, _, _, left in told]
+    assert lefts == sorted(lefts, reverse=True) and lefts[-1] == 0
 
 
 def test_where_time_is_too_short_for_a_gpu_nothing_is_decided(device: Any, journal: Journal) -> None:
@@ -212,3 +216,83 @@ def test_a_slow_start_does_not_shorten_the_rest(device: Any, journal: Journal) -
     found = run(device.rig(trial=trial), journal, started=0.0)
 
     assert found["decode"]["left_out"] == found["prefill"]["left_out"] == []
+
+
+@pytest.mark.parametrize("context", [128, 512, 2048])
+def test_a_short_context_leaves_long_prompts_out(make_device: Any, journal: Journal, context: int) -> None:
+    """A model that holds little is measured as far as it goes, and what was left out is told with its reason."""
+    said: list[str] = []
+
+    found = run(make_device(context=context).rig(USUAL), journal, started=0.0, say=said.append)
+
+    assert found["decode"]["points"] and found["decode"]["points"][-1][0] < context
+    assert "depth 2048 (no room in the context)" in found["decode"]["left_out"]
+    assert any(line.startswith("decode: left out: ") for line in said)
+    assert "watts" in found["energy"]["prefill"]
+
+
+def test_disturbed_figures_are_not_gone_on_with(device: Any, tmp_path: Path) -> None:
+    """What was kept anyway is taken again by who does not ask for it anyway, and stays for who does."""
+    device.disturbed = 10**6
+    run(device.rig(), Journal(tmp_path, {}, now=0.0), started=0.0, steps=STEPS[:4], anyway=True)
+    before, device.disturbed = len(device.tried), 0
+
+    kept = run(device.rig(), Journal(tmp_path, {}, now=1.0), started=device.now, steps=STEPS[:4], anyway=True)
+    assert len(device.tried) == before and "remarks" in kept["load"]
+    again = run(device.rig(), Journal(tmp_path, {}, now=1.0), started=device.now, steps=STEPS[:4])
+
+    assert len(device.tried) > before and not any("remarks" in finding for finding in again.values())
+
+
+def test_what_is_worth_more_takes_its_time_from_the_variants(make_device: Any, journal: Journal) -> None:
+    """Where a child takes long to begin, threads, prompts and depths are whole, and only variants are left out."""
+    found = run(make_device(load_s=14.0).rig(QUICK), journal, started=0.0)
+
+    assert len(found["threads"]["write_s"]) == 4
+    assert found["threads"]["left_out"] == found["prefill"]["left_out"] == found["decode"]["left_out"] == []
+    assert found["variants"]["skipped"] == "no time left"
+
+
+def test_the_pace_of_a_slow_first_answer_does_not_leave_settings_out(device: Any, journal: Journal) -> None:
+    """Children begin fast once the file is in memory: the next step goes by what they took, not by the first."""
+
+    def trial(settings: EngineSettings, read: int, write: int, seconds: float) -> Trial | str:
+        device.load_s = 1.0 if device.tried else 15.0
+        found: Trial | str = device.trial(settings, read, write, seconds)
+        return found
+
+    found = run(device.rig(trial=trial), journal, started=0.0)
+
+    assert found["threads"]["opening_s"] == pytest.approx(1.0)
+    assert found["threads"]["left_out"] == [] and "no time left" not in found["variants"]["failed"].values()
+
+
+def test_a_skipped_step_has_nothing_to_remark(device: Any, journal: Journal) -> None:
+    """Others may compute while nothing is measured."""
+    device.disturbed = 10**6
+
+    found = run(device.rig(metering=None, meter=None), journal, started=0.0, anyway=True)
+
+    assert found["energy"] == {"skipped": "no power meter"} and "remarks" not in found["gpu"]
+
+
+def test_a_speed_that_drifts_by_more_than_a_third_tells_no_gain(device: Any, journal: Journal) -> None:
+    """What is compared with an unsteady speed would be noise; the reason is told."""
+
+    def trial(settings: EngineSettings, read: int, write: int, seconds: float) -> Trial | str:
+        device.write_s *= 1.1
+        found: Trial | str = device.trial(settings, read, write, seconds)
+        return found
+
+    found = run(device.rig(USUAL, trial=trial), journal, started=0.0)
+
+    assert "gains" not in found["variants"]
+    assert "wanted at most 33%: no gain can be told" in found["variants"]["skipped"]
+
+
+def test_a_model_that_is_measured_again_is_opened_once_at_a_time(device: Any, journal: Journal) -> None:
+    """It is closed while children try settings, and opened again to write at length."""
+    run(device.rig(replace(TINY, sustained=120.0)), journal, started=0.0, steps=STEPS)
+
+    assert journal.found["sustained"]["share"] == pytest.approx(1.0, rel=0.05)
+    assert device.open_models == 0

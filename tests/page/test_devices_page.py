@@ -143,3 +143,31 @@ def test_an_address_becomes_a_link_and_nothing_else_does() -> None:
 
     assert re.findall(r'href="([^"]*)"', text) == ["https://b.example/x&amp;y"]
     assert unescape(re.sub("<[^>]*>", "", text)) == "<b> javascript:alert(1) http://a.example https://b.example/x&y."
+
+
+def test_an_unknown_price_is_not_drawn_as_none(comparison: Make, rows: tuple[Compared, ...]) -> None:
+    """A cloud whose dollars nobody knows has no square at 0, and no key."""
+    (pays, *_) = (row for row in rows if row.verdict == "use")
+    assert pays.cloud is not None
+    text = page_of(comparison(replace(pays, cloud=replace(pays.cloud, usd=None))))
+
+    chart = text.partition('<figure id="dollars-chart">')[2].partition("</figure>")[0]
+    assert "cascade" in chart and "cloud alone" not in chart
+
+
+def test_every_reason_of_what_is_not_known_is_told(comparison: Make, rows: tuple[Compared, ...]) -> None:
+    """Two profiles may lack different numbers."""
+    (dark,) = (row for row in rows if row.verdict == "unknown")
+    text = page_of(comparison(dark, replace(dark, why="no clock")))
+
+    assert "because of &lt;dark-board&gt;; no clock." in text
+
+
+def test_the_page_says_where_gates_are_used(comparison: Make, rows: tuple[Compared, ...]) -> None:
+    """A column says it of each profile, and the rule does not claim one threshold for all."""
+    (pays, *_) = (row for row in rows if row.verdict == "use")
+    with_gates, without = (Reader(page_of(comparison(replace(pays, gated=gated)))).said for gated in (True, False))
+
+    assert "not used" not in with_gates and "not used" in without
+    assert "same on every device" not in with_gates and "two: one behind gates" in with_gates
+    assert "Seconds, mean" in with_gates

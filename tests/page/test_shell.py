@@ -5,7 +5,8 @@ import re
 import pytest
 
 from edgecascade.page.markup import Html, paragraph
-from edgecascade.page.shell import Part, page, verdict
+from edgecascade.page.plain import COLOURS
+from edgecascade.page.shell import PAGE, Part, page, verdict
 
 PARTS = [Part("one", "First", "The first part", [paragraph("alpha")]), Part("two", "Second", "The second", [])]
 
@@ -34,3 +35,10 @@ def test_a_warning_looks_like_one(warn: bool) -> None:
 
     assert ('class="verdict warn"' in text) == warn
     assert "<strong>Lead.</strong> Rest.</p>\n<p>More.</p>" in text
+
+
+def test_a_chart_alone_has_the_pages_light_colours() -> None:
+    """Colours are written down twice, once for CSS; they are the same ones."""
+    light = PAGE.read_text(encoding="utf-8").partition("@media")[0]
+
+    assert dict(re.findall(r"--(\w+): (#\w+)", light)).items() >= COLOURS.items()

@@ -171,7 +171,7 @@ def test_a_device_that_is_not_worth_its_try_is_passed_over(situated: Situated, a
     assert (asked.run, asked.code) == ("cloud", "not_worth")
     assert (asked.terms["chance_kept"], asked.terms["device_usd"], asked.terms["cost_usd"]) == (0.5, 0.05, 0.01)
     assert (answered.answer, answered.code, answered.reason) == (0, "not_worth", asked.reason)
-    assert asked.reason == "an answer of the device costs $0.050, and 50% of them are kept"
+    assert asked.reason == "a try on the device costs $0.050, and 50% of them are kept"
     assert failed.run == offline.run == "device"
 
 

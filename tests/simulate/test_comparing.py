@@ -9,9 +9,10 @@ import pytest
 from edgecascade.errors import FittedFileError, ProfileError
 from edgecascade.policies import moved
 from edgecascade.profile import Conditions, DeviceLimits, Figure, Profile, Weights
-from edgecascade.simulate.comparing import Compared, compared, cost_of, scene_of
+from edgecascade.simulate.comparing import Compared, _sums, compared, cost_of, scene_of
 from edgecascade.simulate.playing import play
 from edgecascade.simulate.rows import Row, rows_of_file
+from edgecascade.simulate.side_by_side import NO_VALUE, side_by_side
 from edgecascade.store.fitted_files import REPLAYED, FittedFile, read_fitted
 from edgecascade.store.paths import shipped
 
@@ -116,6 +117,52 @@ def test_ceilings_are_kept_or_the_device_is_not_for_them(hand: Any, on: Any) -> 
     assert hasty.verdict == "never" and "wanted 0.1" in hasty.why
 
 
+def test_two_that_cost_the_same_are_a_tie(hand: Any, on: Any) -> None:
+    """The device that is faster is as good; what is no tie, to a part in a thousand, looks different."""
+    quick = hand.profile(prefill=0.0, decode=1e-6)
+    free = on(quick, cloud=hand.cloud(0.0, quality=0.0), rows=(hand.row(), hand.row(p=0.1)))
+
+    assert (free.verdict, free.why) == ("use", "as good as big alone: $0 an answer with the device, $0 from big alone")
+    assert _sums(1.0005, 1.0, "big", net=False).count("$1.000") == 2
+    assert _sums(1.0011, 1.0, "big", net=False) == "$1.001 an answer with the device, $1.000 from big alone"
+
+
+@pytest.mark.parametrize(
+    ("usd", "weights", "said"),
+    [
+        (0.0, Weights(), "answers take longer"),
+        (0.0, Weights(), "fewer of them are right"),
+        (0.001, Weights(value_usd=100.0), "no answer is kept"),
+    ],
+)
+def test_a_tie_that_gains_nothing_is_never(hand: Any, on: Any, usd: float, weights: Weights, said: str) -> None:
+    """As dear as the cloud alone, and slower, less often right, or with nothing that is kept."""
+    found = on(hand.profile(), weights, cloud=hand.cloud(usd, quality=1.0))
+
+    assert found.verdict == "never" and found.why.startswith("nothing is gained: ") and said in found.why
+
+
+def test_joules_of_one_side_alone_decide_nothing(hand: Any, on: Any) -> None:
+    """With the power at rest unknown the cascade decides as if joules were free, and it is said that they were."""
+    bare = hand.profile(power=hand.power(idle=None))
+    found = on(bare, Weights(usd_per_joule=0.01), conditions=Conditions(on_battery=True))
+
+    assert found.cascade == on(bare).cascade and found.cascade.kept > 0
+    assert found.verdict == "unknown" and "power at rest is unknown" in found.why
+    assert found.moved == ("the device's power, at work or at rest, is unknown: joules count nothing",)
+    assert found.break_even_usd_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1.0, "an answer is worth, less its price, $0."), (1e-5, "less than nothing")]
+)
+def test_what_an_answer_is_worth_is_told_less_its_price(hand: Any, on: Any, value: float, said: str) -> None:
+    """In words, where that is below nothing."""
+    why = on(hand.profile(), Weights(value_usd=value, usd_per_second=1e-9)).why
+
+    assert said in why and "-" not in why.replace("e-", "")
+
+
 def test_conditions_are_told(hand: Any, on: Any) -> None:
     """Which of them moved the weights, a sentence each."""
     stands = Conditions(on_battery=True, throttled=True)
@@ -158,3 +205,15 @@ def test_what_cannot_be_played_is_refused(hand: Any, on: Any, file: FittedFile) 
         on(replace(hand.profile(), speeds=()))
     with pytest.raises(FittedFileError, match="fit again"):
         rows_of_file(old)
+
+
+def test_profiles_beside_each_other_say_how_far_they_are(hand: Any, file: FittedFile, rows: tuple[Row, ...]) -> None:
+    """To the end; and that a right answer counts nothing, where nobody has said what it is worth."""
+    told: list[tuple[int, int]] = []
+    made = partial(
+        side_by_side, [hand.profile()], file, parameters=SIZE, bytes=SIZE, cloud=hand.cloud(), conditions=Conditions(),
+        rows=rows, tell=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+
+    assert NO_VALUE in made(weights=Weights()).remarks and NO_VALUE not in made(weights=Weights(value_usd=1.0)).remarks
+    assert told == [(0, 1), (1, 1)] * 2

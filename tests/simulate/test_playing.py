@@ -54,6 +54,14 @@ def test_what_is_in_memory_is_not_read_and_a_second_look_reads_again(hand: Any) 
     assert (whole.seconds, turned.seconds) == (pytest.approx(1.1), pytest.approx(1.2))
 
 
+@pytest.mark.parametrize(("parts", "seconds"), [({}, 0.3), ({"gated": False}, 1.2), ({"cloud": None}, 1.2)])
+def test_a_try_ends_at_the_gate_that_stops_it(hand: Any, parts: dict[str, Any], seconds: float) -> None:
+    """After the prompt and one token more; where no gate is used, or no cloud could take over, with the answer."""
+    stopped = hand.row(gates=((1, -9.0), (8, 9.0)))
+
+    assert hand.scene((stopped,), **{"gated": True} | parts).tried(stopped) == pytest.approx(seconds)
+
+
 def test_a_hedged_call_overlaps(hand: Any) -> None:
     """The cloud is called when the gate looks, after 0.3 s; it is there at 1.3 s, sooner than one by one."""
     unsure = hand.row(p=0.1, tokens=9, gates=((1, 0.0),))

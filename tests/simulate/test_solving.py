@@ -51,7 +51,7 @@ def test_seconds_are_kept_at_about_the_least_price(hand: Any, rows: tuple[Row, .
 def test_a_budget_buys_as_much_quality_as_it_can(hand: Any, rows: tuple[Row, ...]) -> None:
     """The mean price is within it, and a right answer that is worth a hundredth more would break it."""
     scene = hand.scene(rows, cloud=hand.cloud(quality=1.0))
-    found = priced(Weights(usd=0.0008), rows, scene)
+    found = priced(Weights(usd=0.0008, value_usd=10.0), rows, scene)
 
     assert found.value_usd is not None and mean_usd(rows, scene, found) <= 0.0008
     assert mean_usd(rows, scene, replace(found, value_usd=1.01 * found.value_usd)) > 0.0008
@@ -60,9 +60,16 @@ def test_a_budget_buys_as_much_quality_as_it_can(hand: Any, rows: tuple[Row, ...
 def test_a_larger_budget_never_buys_less(hand: Any, rows: tuple[Row, ...]) -> None:
     """What a right answer may be worth rises with what there is to spend."""
     scene = hand.scene(rows, cloud=hand.cloud(quality=1.0))
-    worth = [priced(Weights(usd=usd), rows, scene).value_usd or 0.0 for usd in (0.0007, 0.0008, 0.0009, 0.001)]
+    budgets = (0.0007, 0.0008, 0.0009, 0.001)
+    worth = [priced(Weights(usd=usd, value_usd=10.0), rows, scene).value_usd or 0.0 for usd in budgets]
 
     assert worth == sorted(worth)
+
+
+@pytest.mark.parametrize("value", [None, 0.001])
+def test_a_budget_that_is_kept_anyway_changes_nothing(hand: Any, rows: tuple[Row, ...], value: float | None) -> None:
+    """Certified answers stay on the device, however much there is to spend."""
+    assert priced(Weights(usd=5.0, value_usd=value), rows, hand.scene(rows)) == Weights(value_usd=value)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +77,22 @@ def test_a_larger_budget_never_buys_less(hand: Any, rows: tuple[Row, ...]) -> No
     [
         (Weights(seconds=0.5), "found 1 s at best, wanted 0.5"),
         (Weights(usd=1e-5), "at best, wanted \\$1e-05"),
+        (Weights(usd=1e-5, value_usd=1.0), "at best, wanted \\$1e-05"),
     ],
 )
 def test_what_no_price_keeps_is_refused(hand: Any, rows: tuple[Row, ...], weights: Weights, said: str) -> None:
     """With the best that can be had, and what to do."""
     with pytest.raises(ConfigError, match=said):
         priced(weights, rows, hand.scene(rows))
+
+
+def test_two_ceilings_that_break_each_other_are_refused(hand: Any, rows: tuple[Row, ...]) -> None:
+    """In time means from the cloud, which costs more than there is; each by itself can be kept."""
+    scene = hand.scene(rows, hedge_below=0.0)
+
+    assert priced(Weights(seconds=1.5), rows, scene) and priced(Weights(usd=0.0008), rows, scene)
+    with pytest.raises(ConfigError, match=r"two ceilings .* found \$0\.001000 .* wanted \$0\.0008"):
+        priced(Weights(seconds=1.5, usd=0.0008), rows, scene)
 
 
 def test_a_budget_without_a_price_is_refused(hand: Any, rows: tuple[Row, ...]) -> None:

@@ -76,6 +76,7 @@ WHOLE = Profile(
             mark="measured",
             source="measured, 1e-5 s apart",
             load_s=1e-05,
+            threads=3,
         ),
     ),
     power=Power(
@@ -208,17 +209,25 @@ def test_where_only_writing_was_published_reading_is_an_estimate_no_faster(tmp_p
         ("threads = 4", "threads = 1024", r"engine\.threads: found 1024, wanted less than or equal to 512;"),
         ("threads = 4", 'threads = "4"', r"engine\.threads: found '4', wanted a valid integer;"),
         ("celsius = 80", "celsius = 176", r"limits\.celsius: found 176, wanted less than or equal to 130;"),
+        ("celsius = 80", "celsius = 8", r"limits\.celsius: found 8, wanted greater than or equal to 30;"),
         ("celsius = 80", "celsius = nan", r"limits\.celsius: found nan, wanted a finite number;"),
         ("value = 9.5", "value = 9500", r"power\.decode_watts\.value: found 9500, wanted less than or equal to 1000;"),
         ("value = 9.5", "value = 2", r"power: found decode_watts 2 below idle_watts 3, wanted the whole power"),
         ("value = 3\n", "value = 0\n", r"power\.idle_watts\.value: found 0, wanted greater than 0;"),
-        ("decode_tps = 5", "decode_tps = 0", r"speeds\[0\]\.decode_tps: found 0, wanted greater than 0;"),
+        ("decode_tps = 5", "decode_tps = 0.0009", r"decode_tps: found 0\.0009, wanted greater than or equal"),
         ("prefill_tps = 20", "prefill_tps = 2e6", r"speeds\[0\]\.prefill_tps: found 2000000\.0, wanted less than or"),
-        ("decode_tps = 5", "decode_tps = 5000", r"speeds\[0\]: found decode at 5000 tokens a second, wanted 990\.1 at"),
+        ("decode_tps = 5", "decode_tps = 5000", r"speeds\[0\]: found decode at 5000 tokens a second, wanted 4950 at"),
         ("bytes = 2_020_000_000", "bytes = 2_020", r"speeds\[0\]: found 2020 bytes for 3\.21e\+09 parameters, wanted"),
         ("decode_tps = 5", "decode = [[9, 0.1], [9, 0.1]]", r"found decode at \[9\.0, 9\.0\] tokens, wanted rising"),
         ("decode_tps = 5", "decode = [[0, 0]]", r"found decode in 0 seconds, wanted the seconds of one token"),
         ("prefill_tps = 20", "prefill = [[0, 0], [9, 3], [18, 2]]", r"found prefill that takes less time for more"),
+        ("decode_tps = 5", "decode = [[0, 0.2], [512, 0.1]]", r"found decode that takes less time for more tokens"),
+        (
+            "prefill_tps = 20",
+            "prefill = [[512, 12.8]]",
+            r"found prefill of \[\[512\.0, 12\.8\]\], wanted \[0, 0\] and at",
+        ),
+        ("prefill_tps = 20", "prefill = [[9, 1], [512, 12.8]]", r"found prefill of \[\[9\.0, 1\.0\], \[512\.0"),
         ("prefill_tps = 20", "prefill = [[0, 0], [512, 0.001]]", r"found prefill faster than 100000 tokens a second"),
         ("prefill_tps = 20", "prefill = [[0, 0, 1]]", r"prefill\[0\]: found \[0, 0, 1\], wanted"),
         ("decode_tps = 5\n", "", r"speeds\[0\]: found both or neither of decode and decode_tps, wanted one"),
@@ -231,6 +240,16 @@ def test_where_only_writing_was_published_reading_is_an_estimate_no_faster(tmp_p
             "celsius = 80",
             "[limits.sustained]\nvalue = 85\nmark = 'measured'\nsource = 's'",
             r"sustained\.value: found 85",
+        ),
+        ("[1, 8]", "[-8, 1]", r"match\.memory_gib\[0\]: found -8, wanted greater than or equal to 0;"),
+        ('name = "board"', 'name = "Board"', r"name: found 'Board', wanted small letters, digits"),
+        ('title = "Board"', 'title = ""', r"title: found '', wanted some text;"),
+        ("[engine]", "[[engine]]", r"engine: found \[\{'threads': 4\}\], wanted a table of keys;"),
+        ("[[speeds]]", "[speeds]", r"speeds: found .*, wanted a list;"),
+        (
+            "threads = 4",
+            "kv_type = 'q8_0'\nflash_attention = 'off'",
+            r"engine: found kv_type 'q8_0' with flash_attention 'off', wanted auto or on, or kv_type 'f16';",
         ),
         ('name = "board"', 'name = "bord"', r"name: found 'bord', wanted 'board' as the file is called; rename one"),
         ("schema_version = 1", "schema_version = 2", r"schema_version: found 2, wanted 1;"),
@@ -250,12 +269,19 @@ def test_what_cannot_be_is_refused_with_key_found_and_wanted(tmp_path: Path, old
         read_profile(path)
 
 
+def test_a_mark_before_the_first_line_does_no_harm(tmp_path: Path) -> None:
+    """Some editors put one there."""
+    assert read_profile(written(tmp_path, "\ufeff" + GOOD)).title == "Board"
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     """Bytes and absence have a message too."""
     (tmp_path / "p.toml").write_bytes(b"\xff\xfe")
 
-    for path in (tmp_path / "p.toml", tmp_path / "none.toml"):
-        with pytest.raises(ProfileError, match=r"cannot be read as TOML"):
+    with pytest.raises(ProfileError, match=r"p\.toml cannot be read as TOML"):
+        read_profile(tmp_path / "p.toml")
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ProfileError, match=r"cannot be read: .*wanted a TOML file; name another, or one of"):
             read_profile(path)
 
 

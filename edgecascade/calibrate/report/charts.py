@@ -11,19 +11,7 @@ from edgecascade.calibrate.report.findings import Column, Findings
 from edgecascade.calibrate.report.words import BASELINES, RISK, TITLES
 from edgecascade.guarantees.binomial import interval
 from edgecascade.metrics import deferral_area, deferral_curve, reliability, risk_coverage
-from edgecascade.page.drawing import (
-    AMBER,
-    BLUE,
-    GREEN,
-    INK,
-    MUTED,
-    PAPER,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Chart,
-    Key,
-)
+from edgecascade.page.drawing import AMBER, BLUE, GREEN, INK, MUTED, PAPER, PURPLE, SKY, VERMILION, Chart, Key
 from edgecascade.page.markup import number, percent
 
 POINTS = 240

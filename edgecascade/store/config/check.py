@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgecascade.errors import ConfigError, FittedFileError
+from edgecascade.guarantees.certificate import Certificate
+from edgecascade.profile import Weights
 from edgecascade.records import PRIVACY
 from edgecascade.store.config import Settings, config_of, project_file, rules_of, user_file
 from edgecascade.store.config.faults import faults
 from edgecascade.store.config.layers import PREFIX, environment_layers, file_layer, near_miss, unknown_variables
 from edgecascade.store.paths import Folders
-from edgecascade.store.prices import STALE_DAYS, Price
+from edgecascade.store.prices import STALE_DAYS, Price, usd
 
 if TYPE_CHECKING:
+    from edgecascade.store.fitted_files import FittedFile
     from edgecascade.store.ledger import Cap
 
 
@@ -67,6 +70,33 @@ def price_finding(settings: Settings, where: str, price: Price | None, today: da
             "note", f"{said}, as of {price.date}, {days} days ago: see whether it still does, and set [prices]"
         )
     return Finding("ok", f"{said}, as of {price.date}")
+
+
+def kept_finding(settings: Settings, weights: Weights, file: "FittedFile", price: Price | None) -> Finding | None:
+    """Return that the weights leave nothing of what a fitted file's certificate keeps; None where they leave some.
+
+    The dollars of a call are those of the file's own questions. Its seconds are unknown here, so it is said what they
+    would have to be worth.
+    """
+    wanted = file.epsilon if settings.epsilon is None else settings.epsilon
+    certificates = [one for one in map(Certificate.from_json, file.certificates) if one.epsilon == wanted]
+    costs = [usd(price, *tokens) for tokens in zip(file.held_out.prompt_tokens, file.held_out.tokens, strict=True)]
+    known = [cost for cost in costs if cost is not None]
+    surest = max((p for one in certificates for p in file.held_out.exact if p >= one.threshold), default=None)
+    if not weights.value_usd or surest is None or not known:
+        return None
+    given = settings.policy.cloud_quality if settings.policy.cloud_quality is not None else file.cloud_quality
+    quality = 1.0 if given is None else given
+    least, cost = weights.value_usd * (quality - surest), sum(known) / len(known)
+    if cost >= least:
+        return None
+    taken = "is taken to be always right" if given is None else f"is right in {quality:.0%}"
+    return Finding(
+        "note",
+        f"policy.value_usd: found {weights.value_usd:g}, at which no answer of this device is kept unless the wait for "
+        f"the cloud is worth ${least - cost:.2g}: it {taken}, the surest answer has p_correct {surest:.2f}, and a call "
+        f"costs ${cost:.2g}; set policy.cloud_quality, or a smaller policy.value_usd",
+    )
 
 
 def _file(path: Path) -> Iterator[Finding]:

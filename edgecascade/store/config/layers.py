@@ -27,14 +27,15 @@ GUARDS = ("PRIVACY", "PRIVACY__DEFAULT", "MODE", "OFFLINE", "BUDGET", "CLOUD")
 
 PROJECT_FILE = "edgecascade.toml"
 PROJECT_MAY = {
-    "schema_version", "model", "epsilon", "mode", "privacy", "stream", "policy", "deadline", "watts", "timeouts",
-    "offline",
+    "schema_version", "model", "epsilon", "mode", "privacy", "stream", "policy", "deadline", "timeouts", "offline",
 }  # fmt: skip
 """What a project's file may set. It came with somebody's repository: it may not choose who gets the user's texts, what
 is kept of them, what may be spent, or what is promised."""
 
-NOT_OF_POLICY = ("name", "value_usd", "usd_per_second", "usd_per_joule", "usd_per_megabyte", "seconds", "usd")
-"""What an answer is worth, and so what is spent on it."""
+NOT_OF_POLICY = (
+    "name", "value_usd", "usd_per_second", "usd_per_joule", "usd_per_megabyte", "seconds", "usd", "cloud_quality",
+)  # fmt: skip
+"""What an answer is worth, and so what is spent on it. ``watts`` are kept from it likewise: they price a try."""
 
 _INWARD: tuple[Mode, ...] = ("only_on_device", "prefer_on_device", "prefer_in_cloud", "only_in_cloud")
 _LAXITY: dict[str, Callable[[Any], float]] = {

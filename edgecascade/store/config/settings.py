@@ -10,8 +10,10 @@ from edgecascade.records import Mode, Privacy
 from edgecascade.store.prices import Price
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+LARGEST = 1e12
+"""Of dollars, seconds and the like: larger ones overflow where they are multiplied."""
+Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 
 
 class _Table(BaseModel):
@@ -55,7 +57,8 @@ class PolicySettings(_Table):
     value_usd    what a right answer is worth; None: the promise alone weighs quality
     usd_per_second, usd_per_joule, usd_per_megabyte  what waiting, this device's energy and a metered link are worth
     seconds      the longest that 95 of 100 answers may take, turned into a price of a second
-    usd          the most that an answer may cost on average, turned into a worth of a right one
+    usd          the most that an answer may cost on average: value_usd is lowered until it does
+    cloud_quality  how often the cloud is right; None: as it was when it was fitted against, else always
     gates        whether to look at a draft before it is written
     samples      further drafts to compare near the threshold, as many as an engine writes side by side; 0: none
     band         how near, in p_correct
@@ -72,6 +75,7 @@ class PolicySettings(_Table):
     usd_per_megabyte: NotNegative | None = None
     seconds: Positive | None = None
     usd: Positive | None = None
+    cloud_quality: Share | None = None
     gates: bool = True
     samples: int = Field(default=0, ge=0, le=8)
     band: Share = 0.05
