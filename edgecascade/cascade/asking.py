@@ -350,7 +350,8 @@ class Asking:
         """Return what is promised of an answer: of all that may be kept, where weights, calls begun early or a deadline
         keep fewer of them. No test was of those alone.
         """
-        fewer = self.weights not in (None, Weights()) or self.options.hedge_below or not math.isinf(self._until)
+        weighs = self.weights is not None and replace(self.weights, seconds=None, usd=None) != Weights()
+        fewer = weighs or self.options.hedge_below or not math.isinf(self._until)
         tier = self.setup.tier(attempt.tier)
         if not fewer or attempt.estimate.promise is None or is_cloud(tier):
             return attempt.estimate.promise

@@ -400,6 +400,7 @@ def test_before_the_first_try_it_is_a_whole_answer_less_what_the_gates_save(tmp_
     [
         (None, Options(), False),
         (Weights(), Options(), False),
+        (Weights(seconds=5.0), Options(), False),
         (Weights(value_usd=1e-9), Options(), True),
         (None, Options(hedge_below=0.2), True),
         (None, Options(deadline=60.0), True),
