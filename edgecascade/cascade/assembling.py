@@ -29,12 +29,6 @@ from edgecascade.profile import Conditions, Profile, Weights
 from edgecascade.profiles import profile_here
 from edgecascade.pull import DEFAULT_MODEL, pull, sha256_of_model, system_of
 from edgecascade.records import Question
-from edgecascade.sensors.conditions import ROOT
-from edgecascade.sensors.heat import hottest, throttled
-from edgecascade.sensors.links import connected, links
-from edgecascade.sensors.machine import is_termux
-from edgecascade.sensors.reading import Past
-from edgecascade.sensors.supply import supply
 from edgecascade.store.config import Config, config_of, rules_of
 from edgecascade.store.config.settings import PolicySettings, Settings
 from edgecascade.store.downloads import Progress
@@ -134,28 +128,16 @@ def weights_of(policy: PolicySettings, profile: Profile | None) -> Weights | Non
     return replace(given or Weights(), **own) if own else given
 
 
-def sense_for(weights: Weights | None) -> Callable[[], Conditions]:
+def sense_for(
+    weights: Weights | None, look: Callable[..., Conditions] = sensors.conditions
+) -> Callable[[], Conditions]:
     """Return what says how the device stands, as far as it can change a decision.
 
     The network closes clouds. Battery and heat move joules; whether the link is metered, megabytes: to learn that, a
     command is started that may take seconds.
     """
-    if weights and weights.usd_per_megabyte:
-        return sensors.Sense()
-    if weights and weights.usd_per_joule:
-        return sensors.Sense(look=_energy_and_network)
-    return sensors.Sense(look=lambda past: Conditions(network=connected(links())))
-
-
-def _energy_and_network(past: Past) -> Conditions:
-    energy = supply(ROOT, past, termux=is_termux(os.environ))
-    return Conditions(
-        on_battery=energy.on_battery,
-        battery=energy.level,
-        celsius=hottest(ROOT),
-        throttled=throttled(ROOT, past),
-        network=connected(links()),
-    )
+    energy, link = (bool(weights.usd_per_joule), bool(weights.usd_per_megabyte)) if weights else (False, False)
+    return sensors.Sense(look=lambda past: look(past=past, energy=energy, link=link))
 
 
 def _begun_with(system: str | None) -> Question:

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from edgecascade.profile import Conditions
@@ -25,20 +26,27 @@ def conditions(
     root: Path = ROOT,
     *,
     past: Past | None = None,
+    energy: bool = True,
+    link: bool = True,
     environment: Mapping[str, str] = os.environ,
     network: Callable[[], Links] = links,
 ) -> Conditions:
-    """Return how the device stands; ``past`` is what earlier looks left behind. Raises nothing."""
+    """Return how the device stands; ``past`` is what earlier looks left behind. Raises nothing.
+
+    energy  look at battery, heat and power       link  and whether it is metered: both may take a command of seconds
+    """
     past = past or Past()
     termux = is_termux(environment)
-    energy = supply(root, past, termux=termux)
-    return Conditions(
-        on_battery=energy.on_battery,
-        battery=energy.level,
+    found = Conditions(network=connected(network()), metered=metered(past, termux=termux) if link else None)
+    if not energy:
+        return found
+    supplied = supply(root, past, termux=termux)
+    return replace(
+        found,
+        on_battery=supplied.on_battery,
+        battery=supplied.level,
         celsius=hottest(root),
         throttled=throttled(root, past),
-        metered=metered(past, termux=termux),
-        network=connected(network()),
         watts=cheap_watts(root),
     )
 

@@ -42,7 +42,6 @@ from edgecascade.records import (
     Timings,
     Usage,
 )
-from edgecascade.sensors import conditions
 from edgecascade.store.config.settings import PolicySettings, Settings
 from edgecascade.store.fitted_files import read_fitted
 from edgecascade.store.ledger import Ledger
@@ -217,12 +216,20 @@ def test_weights_that_leave_nothing_to_keep_are_noticed(tmp_path: Path) -> None:
     assert 0.97 < found[0] < 1.0 and found[1] == 0.0
 
 
-@pytest.mark.parametrize("weights", [None, Weights(usd_per_second=1.0), Weights(usd_per_joule=1.0)])
-def test_a_command_is_started_for_no_sensor_that_decides_nothing(weights: Weights | None) -> None:
-    """Whether the link is metered is asked only where a megabyte has a price; the network always."""
-    found = sense_for(weights)()
+@pytest.mark.parametrize(
+    ("weights", "energy", "link"),
+    [
+        (None, False, False),
+        (Weights(usd_per_second=1.0), False, False),
+        (Weights(usd_per_joule=1.0), True, False),
+        (Weights(usd_per_megabyte=1.0), False, True),
+    ],
+)
+def test_only_sensors_that_can_decide_are_asked(weights: Weights | None, energy: bool, link: bool) -> None:
+    """Battery and heat where a joule has a price, the link's kind where a megabyte has one; the network always."""
+    found = sense_for(weights, lambda past, **asked: Conditions(on_battery=asked["energy"], metered=asked["link"]))()
 
-    assert found.metered is None and found.network == conditions().network
+    assert (found.on_battery, found.metered) == (energy, link)
 
 
 @pytest.mark.parametrize("factor", [0.999, 1.001])

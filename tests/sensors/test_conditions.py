@@ -180,6 +180,16 @@ def test_a_link_costs_what_its_manager_says(said: str, metered: bool | None, tre
     assert look(tree("vm"), Past(commands(nmcli=said))).metered is metered
 
 
+@pytest.mark.parametrize(("energy", "link"), [(True, False), (False, True), (False, False)])
+def test_what_is_not_asked_for_is_not_looked_at(energy: bool, link: bool, tree: Tree, commands: Any) -> None:
+    """Neither the battery nor the link's price; the network is known all the same."""
+    past = Past(commands(nmcli="GENERAL.METERED:yes"))
+    found = conditions(tree("laptop"), past=past, energy=energy, link=link, environment={}, network=lambda: ONLINE)
+
+    assert (found.battery, found.celsius, found.watts) == ((0.64, 63.0, 12.5) if energy else (None, None, None))
+    assert (found.metered, found.network) == (True if link else None, True)
+
+
 def test_mobile_data_is_metered(tree: Tree, commands: Any, termux: Mapping[str, str]) -> None:
     """A phone whose mobile data carries the link pays by volume."""
     past = Past(commands(termux_telephony_deviceinfo='{"data_state": "connected"}'))
