@@ -109,4 +109,4 @@ FITS: Mapping[str, str] = {
     "optllm": "optllm",
     "preference": "preference",
 }
-"""Name -> module of this folder: its ``FITS[name]`` is the fit, its ``of_json(record, estimator)`` reads a saved one."""
+"""Name -> module of this folder; its ``FITS[name]`` fits, its ``of_json(record, estimator)`` reads a saved one."""
