@@ -14,6 +14,7 @@
     │   ├── AttemptsError        recorded attempts that cannot be fitted
     │   ├── FittedFileError      a fitted file that is damaged, of another schema, or for another model
     │   ├── ProfileError         a device profile that breaks its own rules, or none or two that fit
+    │   ├── PolicyError          a pool's policy that cannot be fitted on this table, or a saved one that is damaged
     │   └── ConfigError          a setting, key or cloud that cannot be used
     │       └── KeyMissingError  a cloud that answers nobody without a key, and none is there
     ├── DeviceError              this device cannot do it now             (exit 4)
@@ -87,6 +88,10 @@ class FittedFileError(InputError):
 
 class ProfileError(InputError):
     """A device profile breaks its own rules, or it is not clear which one is meant."""
+
+
+class PolicyError(InputError):
+    """A policy of a pool cannot be fitted on what was given, or a saved one cannot be used."""
 
 
 class DeviceError(EdgeCascadeError):
