@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgecascade.cascade.cascade import Cascade
+    from edgecascade.cascade.pooling import PoolRouter
     from edgecascade.errors import DeviceError, EdgeCascadeError, InputError, NoAnswerError
     from edgecascade.evidence import draft, samples
     from edgecascade.judging import Judge, calibrated
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cascade": "cascade.cascade",
+    "PoolRouter": "cascade.pooling",
     "DeviceError": "errors",
     "EdgeCascadeError": "errors",
     "InputError": "errors",
@@ -78,6 +80,7 @@ __all__ = [
     "Limits",
     "Message",
     "NoAnswerError",
+    "PoolRouter",
     "Question",
     "Sampling",
     "Token",

@@ -157,7 +157,7 @@ def _parts(terms: Row, name: str) -> str:
 
 
 def _decision(step: Row) -> str:
-    what = f"ask {step['run']}" if step["run"] else "stop"
+    what = f"ask {', '.join((step['run'], *step.get('also', ())))}" if step["run"] else "stop"
     if step["answer"] is not None:
         what = f"attempt {step['answer'] + 1} is the answer"
     known = {name: value for name, value in step["terms"].items() if value is not None or name in UNKNOWN}
@@ -209,9 +209,22 @@ def _call(call: Row) -> str:
 
 def flips(row: Row, ladder: Sequence[Rung] = ()) -> list[str]:
     """Return what else would have sent the question elsewhere, one sentence each; all else as it was."""
+    if row["code"] == "pool":
+        return list(_ranking(row["record"]["trace"][0]))
     device = [attempt for attempt in row["record"]["attempts"] if attempt["place"] == "device"]
     gates = device[-1]["gates"] if device else []
     return [*_looks(row, gates, ladder), *_promise(row, gates), *_margin(row), *_try(row), *_cloud(row)]
+
+
+def _ranking(first: Row) -> Iterator[str]:
+    """Yield what another tier would have had to be worth to be asked in the place of the first."""
+    told = {name.removeprefix("worth_"): value for name, value in first["terms"].items() if name.startswith("worth_")}
+    worth = {tier: value for tier, value in told.items() if value is not None}
+    asked, run = {first["run"], *first.get("also", ())}, first["run"]
+    left = {tier: value for tier, value in worth.items() if tier not in asked}
+    if left and run in worth and worth[run] >= max(left.values()):
+        next_best = max(left, key=lambda tier: left[tier])
+        yield f"a worth above {worth[run]:.4g} for {next_best} would have asked it first"
 
 
 def _looks(row: Row, gates: Sequence[Row], ladder: Sequence[Rung]) -> Iterator[str]:

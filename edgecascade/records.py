@@ -454,6 +454,7 @@ class Attempt:
 Code = Literal[
     "mode", "kept", "not_kept", "no_promise", "gate", "hedged", "margin", "not_worth", "tools", "no_cloud", "no_device",
     "blocked", "offline", "breaker", "budget", "deadline", "cloud_failed", "device_failed", "broken_off", "cancelled",
+    "pool",
 ]  # fmt: skip
 
 
@@ -465,6 +466,7 @@ class Decision:
     answer  when it stops: the number of the attempt that is the answer; None where there is none
     code    for programs          reason  for people, one sentence without a full stop
     terms   every number that made it, by name
+    also    further tiers that are asked at the same time
     """
 
     run: str | None
@@ -472,6 +474,7 @@ class Decision:
     code: Code
     reason: str
     terms: Mapping[str, float | str | None] = field(default_factory=lambda: MappingProxyType({}))
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,6 +530,7 @@ class Answer:
         record["tool_calls"] = [asdict(call) for call in self.tool_calls]
         record["trace"] = [
             {"run": step.run, "code": step.code, "reason": step.reason, "terms": dict(step.terms)}
+            | ({"also": list(step.also)} if step.also else {})
             for step in self.trace
         ]
         record["attempts"] = [
@@ -583,11 +587,11 @@ class Answer:
             return f"queued, asked again later: {self.reason}"
         if self.code == "not_worth":
             return f"at once: {self.reason}"
-        return self.reason if self.code in ("mode", "cancelled", "deadline") else f"escalated: {self.reason}"
+        return self.reason if self.code in ("mode", "cancelled", "deadline", "pool") else f"escalated: {self.reason}"
 
     def _not_asked(self, *, hint: bool) -> str | None:
         """Return why no cloud was asked for what the device does not keep; None where that is as it should be."""
-        if self.code in ("kept", "mode", "cancelled"):
+        if self.code in ("kept", "mode", "cancelled", "pool"):
             return None
         why = self.reason.removeprefix("the device's answer, ").removeprefix("though not ").removeprefix("kept: ")
         if why == "no cloud is set up":

@@ -10,17 +10,21 @@ import math
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
 from edgecascade.cascade.calling import AnyTier, CloudTier, is_cloud
-from edgecascade.cascade.costing import expected, joules_of
+from edgecascade.cascade.costing import expected, joules_of, prompt_tokens
 from edgecascade.cascade.gating import Usual
 from edgecascade.cascade.hedging import Hedge
-from edgecascade.cascade.running import DeviceTier, Tokens, on_device
+from edgecascade.cascade.pooling import Routing
+from edgecascade.cascade.route import Route
+from edgecascade.cascade.running import DeviceTier, Look, Tokens, on_device
 from edgecascade.cascade.screen import Screen
 from edgecascade.cascade.setup import Setup
 from edgecascade.cascade.tiers import is_far
+from edgecascade.cascade.together import together
 from edgecascade.errors import (
     ContextLengthError,
     EdgeCascadeError,
@@ -30,7 +34,8 @@ from edgecascade.errors import (
     NoSpaceError,
 )  # fmt: skip
 from edgecascade.evidence import UNKNOWN
-from edgecascade.policies import Closed, Situation, TierView, moved, within_limits
+from edgecascade.policies import Closed, Policy, Situation, TierView, moved, within_limits
+from edgecascade.policies.situation import is_kept
 from edgecascade.policies.weighing import hedge_below
 from edgecascade.privacy import clear
 from edgecascade.profile import Weights
@@ -95,6 +100,7 @@ class Asking:
         """``whole``: where a cloud may be asked, the device's answer is not stopped by gates, and has hidden states."""
         self.setup, self.question, self.id, self.purpose = setup, question, id, purpose
         self.options = setup.options
+        self.route, self._policy = _begun(setup.policy, question, id)
         self.mode = question.mode or setup.options.mode
         self._conditions = setup.sense()
         self.weights: Weights | None = None
@@ -110,6 +116,7 @@ class Asking:
         self.cancel = _Stop(cancel, self._until)
         self.cleared = clear(question, self.options.rules) if setup.clouds else None
         self._begun = 0.0
+        self._cut = False
         self._screen = Screen()
         self._hedges: dict[str, Hedge] = {}
         self._passed = False
@@ -122,7 +129,8 @@ class Asking:
         """Yield what happens, all but ``Done``, and return the answer; where there is none, ``error`` says why."""
         try:
             while (decision := self._decide()).run is not None:
-                yield from self._attempt(self.setup.tier(decision.run), decision)
+                tier = self.setup.tier(decision.run)
+                yield from self._several(tier, decision) if decision.also else self._attempt(tier, decision)
         finally:
             self._cancel_hedges()
         answer = self._answer(decision)
@@ -136,8 +144,8 @@ class Asking:
     def situation(self) -> Situation:
         """Return what the policy sees now."""
         views = tuple(self._view(tier) for tier in self.setup.tiers)
-        attempts, on_break = tuple(self.attempts), self.options.on_break
-        return within_limits(Situation(self.question, self.mode, views, attempts, on_break, self.weights))
+        attempts, on_break, size = tuple(self.attempts), self.options.on_break, prompt_tokens(self.question)
+        return within_limits(Situation(self.question, self.mode, views, attempts, on_break, self.weights, size))
 
     def askable(self) -> CloudTier | None:
         """Return the cloud that may be asked about this question: none where mode, privacy or budget forbid it."""
@@ -146,8 +154,8 @@ class Asking:
         return tier if tier and is_cloud(tier) else None
 
     def _decide(self) -> Decision:
-        decision = self.setup.policy(self.situation())
-        if decision.run is not None and self.cancel.is_set():
+        decision = self._policy(self.situation())
+        if self.cancel.is_set() and (decision.run is not None or (self.route and self._cut)):
             decision = self._ended()
         self.trace.append(decision)
         return decision
@@ -157,9 +165,11 @@ class Asking:
         for name in [name for name, hedge in self._hedges.items() if hedge.whole]:
             self.attempts.append(self._hedges.pop(name).cancel())
         situation = self.situation()
+        by_vote = self.route.best(situation) if self.route else None
         number = next(
-            (number for number in (situation.last("cloud", complete=True), situation.last("device", complete=True),
-             situation.last("cloud"), situation.last("device")) if number is not None), None,
+            (number for number in (by_vote, situation.last("cloud", complete=True),
+             situation.last("device", complete=True), situation.last("cloud"), situation.last("device"))
+             if number is not None), None,
         )  # fmt: skip
         if self.cancel.users.is_set():
             return Decision(None, number, "cancelled", "stopped by the user")
@@ -167,7 +177,9 @@ class Asking:
 
     def _view(self, tier: AnyTier) -> TierView:
         view = self._expected[tier.name]
-        return replace(view, closed=self._closed(tier, view.usd)) if is_cloud(tier) else view
+        if is_cloud(tier):
+            return replace(view, closed=self._closed(tier, view.usd))
+        return replace(view, wait=self.setup.paces[tier.name].wait)
 
     def _closed(self, tier: CloudTier, most: float | None) -> Closed | None:
         if self.mode == "only_on_device":
@@ -203,42 +215,75 @@ class Asking:
         before = self._to_go_on(tier)
         if self.attempts:
             yield self._screen.hand_off(tier.name, decision.code, decision.reason, keep=bool(before))
-        replaceable = not is_cloud(tier) and self._may_escalate()
+        replaceable = self._may_be_replaced(tier)
         self._screen.begin(held=replaceable and self.options.show != "draft")
         self._raw, self._passed = before, False
-        tokens = self._in_cloud(tier, before) if is_cloud(tier) else self._on_device(tier, stopping=replaceable)
+        stopping = replaceable and self.route is None  # a pool's policy was fitted on whole answers
+        tokens = self._in_cloud(tier, before) if is_cloud(tier) else self._on_device(tier, stopping=stopping)
         try:
-            while True:
-                token = next(tokens)
-                self._raw += token.text
-                if self._passed:
-                    yield from self._screen.release(tier.name, tier.place)
-                yield from self._screen.piece(token.text, tier.name, tier.place)
+            with self.setup.paces[tier.name].asked():
+                while True:
+                    token = next(tokens)
+                    self._raw += token.text
+                    if self._passed:
+                        yield from self._screen.release(tier.name, tier.place)
+                    yield from self._screen.piece(token.text, tier.name, tier.place)
         except StopIteration as stop:
             attempt: Attempt = stop.value
         finally:
             tokens.close()
-        self.attempts.append(attempt)
-        self.setup.paces[tier.name].saw(attempt, expected=self._expected[tier.name].seconds)
+        self._note(attempt)
 
-    def _may_escalate(self) -> bool:
-        """Return whether a cloud could still take over from the device."""
+    def _note(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        self._cut |= not attempt.complete and self.cancel.is_set()  # a vote without it is not the policy's
+        self.setup.paces[attempt.tier].saw(attempt, expected=self._expected[attempt.tier].seconds)
+
+    def _may_be_replaced(self, tier: AnyTier) -> bool:
+        """Return whether another tier could still take over: from the device a cloud, in a pool any of them."""
         situation = self.situation()
-        return situation.mode == "prefer_on_device" and situation.open("cloud") is not None
+        if self.route:
+            return self.route.may_be_followed(situation, tier.name)
+        may_escalate = situation.mode == "prefer_on_device" and situation.open("cloud") is not None
+        return not is_cloud(tier) and may_escalate
+
+    def _several(self, first: AnyTier, decision: Decision) -> Iterator[Event]:
+        """Ask several tiers at the same time, and take note of their attempts; what they say is not shown yet."""
+        tiers = [first, *map(self.setup.tier, decision.also)]
+        if self.attempts:
+            yield self._screen.hand_off(first.name, decision.code, decision.reason)
+        local = any(not is_cloud(tier) for tier in tiers)
+        with ExitStack() as under_way:
+            for tier in tiers:
+                under_way.enter_context(self.setup.paces[tier.name].asked())
+            attempts = together([partial(self._beside, tier, local=local) for tier in tiers], self.cancel)
+        for attempt in attempts:
+            self._note(attempt)
+
+    def _beside(self, tier: AnyTier, cancel: threading.Event, *, local: bool) -> Tokens:
+        """Begin the attempt of one tier among others; ``local``: the device is one of them, and needs no time later."""
+        if is_cloud(tier):
+            return self._call(tier, "", cancel, self.purpose, kept_back=0.0 if local else None)
+        return self._draft(tier, stopping=False, cancel=cancel)
 
     def _on_device(self, tier: DeviceTier, *, stopping: bool) -> Tokens:
-        pace = self.setup.paces[tier.name]
         self._begun = time.monotonic()
         expected = self._expected[tier.name].seconds
         if stopping and ((band := self._hedge_below(expected)) >= 1 or self._first_chance(tier) < band):
             self._hedge()
+        look = partial(self._look, tier=tier, may_hedge=stopping)
+        return self._draft(tier, stopping=stopping, cancel=self.cancel, look=look)
+
+    def _draft(
+        self, tier: DeviceTier, *, stopping: bool, cancel: threading.Event, look: Look = lambda outcome: None
+    ) -> Tokens:
         return on_device(
             tier,
             self.question,
             stopping=stopping and self.options.gates and not self.whole,
-            usual=Usual(pace.tokens, self.setup.watts),
-            cancel=self.cancel,
-            look=partial(self._look, tier=tier, may_hedge=stopping),
+            usual=Usual(self.setup.paces[tier.name].tokens, self.setup.watts),
+            cancel=cancel,
+            look=look,
             doubt=self.options.doubt,
             hidden=self.whole,
         )
@@ -280,8 +325,17 @@ class Asking:
         hedge, users = self._hedges.pop(tier.name, None), self.cancel.users  # the deadline is the client's own
         return hedge.tokens(users) if hedge else self._call(tier, before, users, self.purpose)
 
-    def _call(self, tier: CloudTier, before: str, cancel: threading.Event, purpose: Purpose) -> Tokens:
-        until = None if math.isinf(self._until) else self._until - self._kept_back()
+    def _call(
+        self,
+        tier: CloudTier,
+        before: str,
+        cancel: threading.Event,
+        purpose: Purpose,
+        *,
+        kept_back: float | None = None,
+    ) -> Tokens:
+        back = self._kept_back() if kept_back is None else kept_back
+        until = None if math.isinf(self._until) else self._until - back
         return self.setup.desk.call(tier, self.question, self.id, purpose, cancel=cancel, before=before, deadline=until)
 
     def _kept_back(self) -> float:
@@ -347,11 +401,13 @@ class Asking:
         )
 
     def _promise(self, attempt: Attempt) -> str | None:
-        """Return what is promised of an answer: of all that may be kept, where weights, calls begun early or a deadline
-        keep fewer of them. No test was of those alone.
+        """Return what is promised of an answer: of all that may be kept, where weights, calls begun early, a deadline
+        or a pool's policy keep fewer of them. No test was of those alone. That policy itself promises nothing.
         """
+        if self.route and not is_kept(attempt):
+            return None
         weighs = self.weights is not None and replace(self.weights, seconds=None, usd=None) != Weights()
-        fewer = weighs or self.options.hedge_below or not math.isinf(self._until)
+        fewer = weighs or self.route or self.options.hedge_below or not math.isinf(self._until)
         tier = self.setup.tier(attempt.tier)
         if not fewer or attempt.estimate.promise is None or is_cloud(tier):
             return attempt.estimate.promise
@@ -379,3 +435,11 @@ class Asking:
 def _total(costs: Iterable[float | None]) -> float | None:
     known = list(costs)
     return None if None in known else math.fsum(cost for cost in known if cost is not None)
+
+
+def _begun(policy: Policy | Routing, question: Question, id: str) -> tuple[Route | None, Policy]:
+    """Return a pool's way of one question, if the policy is a pool's, and what decides about it."""
+    if not isinstance(policy, Routing):
+        return None, policy
+    route = policy.begin(question, id)
+    return route, route

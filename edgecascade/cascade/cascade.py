@@ -20,6 +20,7 @@ from edgecascade.cascade.afterwards import Compare, audit, same_answer, shadow
 from edgecascade.cascade.asking import Asking
 from edgecascade.cascade.background import Background
 from edgecascade.cascade.calling import AnyTier, Desk
+from edgecascade.cascade.pooling import PoolRouter, Routing
 from edgecascade.cascade.recording import answer_row
 from edgecascade.cascade.setup import Options, Pace, Setup
 from edgecascade.cascade.waiting import LateAnswer, OnLate, Queue, json_of_asked
@@ -51,7 +52,7 @@ class Cascade:
         self,
         tiers: Sequence[AnyTier],
         *,
-        policy: Policy | None = None,
+        policy: Policy | PoolRouter | None = None,
         options: Options | None = None,
         ledger: Ledger | None = None,
         system: str | None = None,
@@ -65,7 +66,8 @@ class Cascade:
     ) -> None:
         """Take the tiers in their order of preference; they and the ledger are closed with the cascade.
 
-        policy   any function from a ``Situation`` to a ``Decision``; the threshold policy in the mode asked for
+        policy   any function from a ``Situation`` to a ``Decision``, or a ``PoolRouter``, which chooses among any
+                 number of tiers; the threshold policy in the mode asked for
         system   the system message of questions that bring none
         weights  what time, energy and a right answer are worth; None: the certificate alone decides
         profile  of this device: what its answers are expected to take
@@ -85,7 +87,7 @@ class Cascade:
         desk = Desk(options.rules, ledger, options.caps)
         self.setup = Setup(
             tuple(tiers),
-            policy or policy_of(),
+            policy.at_work(tiers, ledger) if isinstance(policy, PoolRouter) else policy or policy_of(),
             options,
             desk,
             {name: Pace.of(name, ledger) for name in names},
@@ -106,13 +108,15 @@ class Cascade:
     def open(cls, **settings: Any) -> Self:
         """Return the cascade that the config describes; ``settings`` go before it, by the config's names.
 
+        ``compare``, ``on_late`` and ``policy`` are those of the class.
+
             Cascade.open(model="qwen2.5-coder-1.5b", cloud="openai:gpt-4o-mini", privacy="redact")
 
         Raises ConfigError for what the config cannot mean, and whatever opening a model raises.
         """
         from edgecascade.cascade.assembling import assembled, read_config
 
-        ours = {name: settings.pop(name) for name in ("compare", "on_late") if name in settings}
+        ours = {name: settings.pop(name) for name in ("compare", "on_late", "policy") if name in settings}
         parts = assembled(read_config(settings).settings).parts()
         try:
             return cls(**parts, **ours)
@@ -160,6 +164,9 @@ class Cascade:
             return
         try:
             self.ledger.answered(answer_row(asking, answer, at=self._now(), seconds=seconds))
+            number = answer.trace[-1].answer
+            if asking.route and number is not None and (choice := asking.route.choice(answer.attempts[number])):
+                self.ledger.chose(choice)
         except (LedgerError, NoSpaceError) as error:
             log.error("the answer %s is not in the ledger: %s", answer.id, error)
 
@@ -206,15 +213,21 @@ class Cascade:
             return messages
         return (Message("system", self.system), *messages)
 
-    def feedback(self, answer_id: str, *, correct: bool) -> None:
-        """Note whether an answer was right; InputError for an id that the ledger does not hold."""
+    def feedback(self, answer_id: str, *, correct: bool | None = None, liked: bool | None = None) -> None:
+        """Note whether an answer was right, and teach the policy, where it learns; InputError for an unknown id.
+
+        liked  whether the user was content, where nobody knows if it was right; only a policy that learns hears of it
+        """
         if self.ledger is None:
             raise ConfigError("feedback needs a ledger: found none, wanted ledger=Ledger(path)")
-        if not isinstance(answer_id, str) or not isinstance(correct, bool):
+        said = [word for word in (correct, liked) if word is not None]
+        if not isinstance(answer_id, str) or not said or not all(isinstance(word, bool) for word in said):
             raise InputError(
                 f"no feedback: found {answer_id!r:.60}, correct={correct!r:.20}; wanted an id, True or False"
             )
-        self.ledger.feedback(answer_id, correct)
+        self.ledger.feedback(answer_id, correct, liked=liked)
+        if isinstance(self.setup.policy, Routing):
+            self.setup.policy.learn()
 
     def finish(self, seconds: float | None = None) -> bool:
         """Wait for audits and shadows that are under way; False where they take longer than ``seconds``."""
@@ -235,6 +248,8 @@ class Cascade:
         self._background.close()
         for tier in self.setup.tiers:
             tier.close()
+        if isinstance(self.setup.policy, Routing):
+            self.setup.policy.close()
         with self._guard:
             self._close_ledger()
 

@@ -63,7 +63,7 @@ def whole_seconds(setup: Setup, tier: DeviceTier, question: Question) -> float:
     judge = tier.judge(question)
     fitted: float | None = judge.fitted.file.provenance.get("mean_tokens") if judge else None
     speed, tokens = setup.profile.speed_of(tier.parameters, tier.bytes), setup.paces[tier.name].tokens or fitted
-    prompt = _prompt_bytes(question) / BYTES_A_TOKEN
+    prompt = prompt_tokens(question)
     return speed.reading(prompt) + speed.writing(tokens, prompt) if speed and tokens else 0.0
 
 
@@ -102,6 +102,11 @@ def cloud_seconds(setup: Setup, tier: CloudTier) -> float:
     """Return the seconds of a cloud's earlier answers, else the profile's round trip; 0 where both are unknown."""
     earlier, trip = setup.paces[tier.name].seconds, setup.profile.round_trip_s if setup.profile else None
     return earlier if earlier is not None else trip.value if trip else 0.0
+
+
+def prompt_tokens(question: Question) -> float:
+    """Return how many tokens a prompt is expected to have, before anything has counted them."""
+    return _prompt_bytes(question) / BYTES_A_TOKEN
 
 
 def _joules(seconds: float, watts: float | None) -> float | None:

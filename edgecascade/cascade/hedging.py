@@ -58,6 +58,15 @@ class Hedge:
         finally:
             self.cancel()
 
+    def ended(self, seconds: float | None = None) -> bool:
+        """Return whether it has ended, after waiting for that so long; None: however long it takes."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask it to end, without waiting for that."""
+        self._cancel.set()
+
     def cancel(self) -> Attempt:
         """End it, and return what it had come to; its connection is closed when this returns."""
         self._cancel.set()

@@ -44,7 +44,7 @@ def answer_row(asking: Asking, answer: Answer, *, at: float, seconds: float) -> 
         calibration=calibration.id if calibration else None,
         calibration_verdict=calibration.verdict if calibration else None,
         kept=(answer.tier == "local" and answer.kept) if calibration else None,
-        escalated=any(step.run in {cloud.name for cloud in asking.setup.clouds} for step in answer.trace),
+        escalated=any({step.run, *step.also} & {cloud.name for cloud in asking.setup.clouds} for step in answer.trace),
         blocked=answer.blocked,
         queued=answer.queued,
         with_cloud=bool(asking.setup.clouds),
@@ -90,6 +90,7 @@ def record_of(answer: Answer, *, content: bool) -> dict[str, Any]:
                 "reason": without_quotes(step.reason, answer, content=content),
                 "terms": dict(step.terms),
             }
+            | ({"also": list(step.also)} if step.also else {})
             for step in answer.trace
         ],
         "attempts": [_attempt(attempt, content=content) for attempt in answer.attempts],

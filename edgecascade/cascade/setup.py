@@ -1,11 +1,14 @@
 """What all questions of a cascade share: its tiers, how they answer, and how long they take."""
 
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
 from edgecascade.cascade.calling import AnyTier, CloudTier, Desk, is_cloud
+from edgecascade.cascade.pooling import Routing
 from edgecascade.cascade.running import DeviceTier, Doubt
 from edgecascade.cascade.screen import Show
 from edgecascade.errors import ConfigError
@@ -74,6 +77,23 @@ class Pace:
     def __init__(self, tokens: float | None = None, seconds: float | None = None, tries: float | None = None) -> None:
         """The means of earlier answers, where they are known."""
         self.tokens, self.seconds, self.tries = tokens, seconds, tries
+        self._asked, self._guard = 0, threading.Lock()
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Count a question that the tier answers, or that waits for it, while the block runs."""
+        with self._guard:
+            self._asked += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._asked -= 1
+
+    @property
+    def wait(self) -> float:
+        """Seconds until a tier that answers one question after another has answered those that it was asked."""
+        return self._asked * (self.seconds or 0.0)
 
     @classmethod
     def of(cls, tier: str, ledger: Ledger | None) -> Self:
@@ -111,7 +131,7 @@ class Setup:
     """
 
     tiers: tuple[AnyTier, ...]
-    policy: Policy
+    policy: Policy | Routing
     options: Options
     desk: Desk
     paces: Mapping[str, Pace]

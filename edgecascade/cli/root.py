@@ -13,9 +13,11 @@ from edgecascade.cli.bench import bench
 from edgecascade.cli.calibrate import calibrate
 from edgecascade.cli.chat import chat
 from edgecascade.cli.completion import completion
+from edgecascade.cli.compound import compound
 from edgecascade.cli.config import config
 from edgecascade.cli.devices import devices
 from edgecascade.cli.doctor import doctor
+from edgecascade.cli.evaluate import evaluate
 from edgecascade.cli.explain import explain
 from edgecascade.cli.ledger import ledger
 from edgecascade.cli.measure import measure
@@ -66,5 +68,20 @@ def main(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (ask, bench, calibrate, chat, completion, config, devices, doctor, explain, ledger, measure, models):
+for command in (
+    ask,
+    bench,
+    calibrate,
+    chat,
+    completion,
+    compound,
+    config,
+    devices,
+    doctor,
+    evaluate,
+    explain,
+    ledger,
+    measure,
+    models,
+):
     main.add_command(command)

@@ -106,7 +106,6 @@ FITS: Mapping[str, str] = {
     "smoothie": "smoothie",
     "smart": "smart",
     "linucb": "linucb",
-    "optllm": "optllm",
     "preference": "preference",
 }
 """Name -> module of this folder; its ``FITS[name]`` fits, its ``of_json(record, estimator)`` reads a saved one."""

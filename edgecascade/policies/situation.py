@@ -43,6 +43,7 @@ class TierView:
     seconds  that an answer is expected to take                 joules     of this device meanwhile; None: unknown
     quality  expected share of right answers, 0 to 1            chance     of a device that was fitted; None: unknown
     megabytes  that a call sends and fetches; 0 where the link is not metered
+    wait     seconds before it begins to answer: others are asked first; 0 where that is unknown
     """
 
     name: str
@@ -55,6 +56,7 @@ class TierView:
     joules: float | None = 0.0
     megabytes: float = 0.0
     chance: Chance | None = None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Situation:
     """Everything that a decision may depend on; tiers in the order of preference.
 
     weights  of time, energy and quality, as the conditions have moved them; None: the certificate alone decides
+    prompt_tokens  that the question is expected to have; 0: unknown
     """
 
     question: Question
@@ -70,6 +73,7 @@ class Situation:
     attempts: tuple[Attempt, ...] = ()
     on_break: OnBreak = "retry"
     weights: Weights | None = None
+    prompt_tokens: float = 0.0
 
     def open(self, place: Place) -> TierView | None:
         """Return the first tier of a place that may be asked and has not failed yet."""
@@ -99,6 +103,11 @@ class Situation:
             for number, attempt in enumerate(self.attempts)
             if attempt.place == place and attempt.draft is not None and (attempt.complete or not complete)
         ]
+        return numbers[-1] if numbers else None
+
+    def whole(self, name: str) -> int | None:
+        """Return the number of a tier's latest whole answer; None where it has none."""
+        numbers = [number for number, one in enumerate(self.attempts) if one.tier == name and one.complete]
         return numbers[-1] if numbers else None
 
     def without(self, name: str, closed: Closed) -> "Situation":

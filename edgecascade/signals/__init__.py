@@ -5,7 +5,8 @@ token log-probabilities); Ramirez et al., arXiv:2405.02134 (margin of the first 
 Confidence", arXiv:2508.15260 (worst window). All are taken at temperature 1 before any sampler, from the decode that
 wrote the answer. None of them is a probability that the answer is right: that takes a calibration.
 
-Those of ``RUNNING`` mean the same before the answer is complete, so they can stop it early.
+Those of ``RUNNING`` mean the same before the answer is complete, so they can stop it early. Those of several drafts of
+one question are in ``disagreement``, and in none of the tables below: fitted heads know these by name.
 """
 
 import json

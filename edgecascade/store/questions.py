@@ -24,6 +24,11 @@ from edgecascade.labelled import LabelledQuestion
 from edgecascade.records import Message
 from edgecascade.store.importers import FORMS, Rows, json_lines, made_id, recognised, renamed, table_rows
 
+RECORDED = ("costs", "seconds", "lengths", "answers", "estimates", "prompt_tokens")
+"""What a table of results holds beside ``scores`` (see ``tables``); nothing is asked or graded by it."""
+PACKED = ("messages", "choices", "grading", "scores")
+"""What is a list or an object: in a cell of a table, as JSON."""
+
 _One = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
@@ -93,9 +98,9 @@ def read_questions(
     left_out: Counter[str] = Counter()
     digests = []
     for file in paths:
-        read = _bytes(file)
+        read = bytes_of(file)
         digests.append(hashlib.sha256(read).hexdigest())
-        for line, row in _rows(_text(read, file), file, columns, form):
+        for line, row in rows_of(text_of(read, file), file, columns, form):
             place = f"{file}:{line}"
             question = _question(row, place)
             if question.metric in UNGRADED:
@@ -109,14 +114,16 @@ def read_questions(
     return QuestionFile(questions, MappingProxyType(dict(left_out)), whole, kept.repeated)
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return what a file holds; QuestionFileError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise QuestionFileError(f"{path} cannot be read: {error.strerror}; name a question file or a folder") from error
 
 
-def _text(read: bytes, path: Path) -> str:
+def text_of(read: bytes, path: Path) -> str:
+    """Return bytes as text; QuestionFileError, with the line, where they are not UTF-8."""
     try:
         return read.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -126,7 +133,7 @@ def _text(read: bytes, path: Path) -> str:
         ) from error
 
 
-def _rows(text: str, path: Path, columns: Mapping[str, str] | None, form: str | None) -> Rows:
+def rows_of(text: str, path: Path, columns: Mapping[str, str] | None, form: str | None) -> Rows:
     """Yield the file's rows in our own form."""
     name = str(path)
     if not text.strip():
@@ -146,16 +153,23 @@ def _rows(text: str, path: Path, columns: Mapping[str, str] | None, form: str | 
 
 
 def _question(row: Mapping[str, Any], place: str) -> LabelledQuestion:
-    """Return the question of one row."""
+    """Return the question of one row, which can be graded."""
+    question = question_of(row, place)
     try:
-        read = _Row.model_validate({name: _unpacked(name, value, place) for name, value in row.items()})
+        check(question)
+    except QuestionFileError as error:
+        raise QuestionFileError(f"{place}: {error}") from error
+    return question
+
+
+def question_of(row: Mapping[str, Any], place: str) -> LabelledQuestion:
+    """Return the question of one row as it was written, whether or not it can be graded."""
+    try:
+        own = {name: unpacked(name, value, place) for name, value in row.items() if name not in RECORDED}
+        read = _Row.model_validate(own)
         messages = _messages(read)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise QuestionFileError(
-            f"{place}: {where!r}: found {str(first['input'])[:60]!r}, wanted: {first['msg'].lower()}"
-        ) from error
+        raise QuestionFileError(refused(error, place)) from error
     except QuestionError as error:
         raise QuestionFileError(f"{place}: {error}") from error
     if not messages or not messages[-1].content.strip():
@@ -167,7 +181,7 @@ def _question(row: Mapping[str, Any], place: str) -> LabelledQuestion:
     if read.metric in ("choice", "em_mc"):
         gold = tuple(_letter(text, texts, labels) for text in gold)
     made = made_id(read.task, messages[-1].content, "\0".join(gold))
-    question = LabelledQuestion(
+    return LabelledQuestion(
         id=made if read.id in (None, "") else str(read.id),
         task=read.task,
         messages=messages,
@@ -177,16 +191,18 @@ def _question(row: Mapping[str, Any], place: str) -> LabelledQuestion:
         grading=MappingProxyType(read.grading or {}),
         scores=MappingProxyType(read.scores or {}),
     )
-    try:
-        check(question)
-    except QuestionFileError as error:
-        raise QuestionFileError(f"{place}: {error}") from error
-    return question
 
 
-def _unpacked(name: str, value: Any, place: str) -> Any:
+def refused(error: ValidationError, place: str) -> str:
+    """Return the first thing that pydantic found wrong in a row."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{place}: {where!r}: found {str(first['input'])[:60]!r}, wanted: {first['msg'].lower()}"
+
+
+def unpacked(name: str, value: Any, place: str) -> Any:
     """Return the value, read from JSON where a table's cell had to hold a list or an object."""
-    if name in ("messages", "choices", "grading", "scores") and isinstance(value, str):
+    if name in (*PACKED, *RECORDED) and isinstance(value, str):
         try:
             return json.loads(value)
         except (ValueError, RecursionError) as error:
@@ -254,7 +270,7 @@ class _Kept:
             return
         if question.id in self.by_id:
             first, where = self.by_id[question.id]
-            if not id_is_made and not _named_by_text(first, question):
+            if not id_is_made and not named_by_text(first, question):
                 raise QuestionFileError(
                     f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; "
                     "rename one"
@@ -275,7 +291,7 @@ def _check_copy(question: LabelledQuestion, place: str, first: LabelledQuestion,
             )
 
 
-def _named_by_text(first: LabelledQuestion, question: LabelledQuestion) -> bool:
+def named_by_text(first: LabelledQuestion, question: LabelledQuestion) -> bool:
     """Return whether two questions share their task and text, and offer other choices.
 
     Published tables make an id of the text alone, so that "Which of the following is true?" has one id for many.

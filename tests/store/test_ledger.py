@@ -432,7 +432,7 @@ def test_a_newer_file_is_refused(ledger: Ledger, path: Path) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
 
-    with pytest.raises(LedgerError, match=r"newer edgecascade: found schema 99, wanted at most 1; update"):
+    with pytest.raises(LedgerError, match=r"newer edgecascade: found schema 99, wanted at most 2; update"):
         Ledger(path, clock=lambda: NOW).tail(1)
 
 

@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
 
 from edgecascade.errors import BudgetError, ClosedError, InputError
-from edgecascade.store.ledger import budgets, exporting, pruning, queue, reading
+from edgecascade.store.ledger import budgets, exporting, lessons, pruning, queue, reading
 from edgecascade.store.ledger.budgets import Cap, Reservation
 from edgecascade.store.ledger.exporting import Form
 from edgecascade.store.ledger.file import as_ours, open_file
+from edgecascade.store.ledger.lessons import Choice, Lesson
 from edgecascade.store.ledger.queue import Queued
 from edgecascade.store.ledger.reading import Summary
 from edgecascade.store.ledger.rows import AnswerRow, Purpose, ShadowRow, Table, insert_answer
@@ -55,18 +56,41 @@ class Ledger:
                 )
             insert_answer(connection, row, content=self._content)
 
-    def feedback(self, answer_id: str, correct: bool) -> None:
-        """Write down whether an answer was right, the latest word counts; InputError for an unknown id."""
+    def feedback(self, answer_id: str, correct: bool | None, *, liked: bool | None = None) -> None:
+        """Write down whether an answer was right, the latest word counts; InputError for an unknown id.
+
+        liked  whether the user was content, where nobody knows if it was right; the first word of either teaches the
+               policy that chose the answer, if that one learns
+        """
         with self._transaction() as connection:
             if not connection.execute("SELECT 1 FROM answers WHERE id = ?", (answer_id,)).fetchone():
                 raise InputError(
                     f"no answer to judge: found none with the id {answer_id!r}, wanted one of the ledger; "
                     "see `edgecascade ledger tail`"
                 )
-            connection.execute(
-                "INSERT OR REPLACE INTO feedback (answer_id, at, correct) VALUES (?, ?, ?)",
-                (answer_id, self._clock(), correct),
-            )
+            if correct is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO feedback (answer_id, at, correct) VALUES (?, ?, ?)",
+                    (answer_id, self._clock(), correct),
+                )
+            lessons.insert_lesson(connection, answer_id, correct, liked)
+
+    # What learners are taught
+
+    def chose(self, choice: Choice) -> None:
+        """Append whose answer a learning policy gave."""
+        with self._transaction() as connection:
+            lessons.insert_choice(connection, choice, self._clock())
+
+    def lessons(self, policy: str, after: int = 0) -> Iterator[Lesson]:
+        """Yield what was said of a policy's choices behind a lesson's number, in the order in which it was said."""
+        while True:
+            with self._transaction("BEGIN") as connection:
+                found = lessons.lessons(connection, policy, after)
+            if not found:
+                return
+            yield from found
+            after = found[-1].number
 
     # Budgets
 

@@ -11,6 +11,8 @@ def _answers(connection: sqlite3.Connection, before: float) -> int:
     numbers = [(number,) for number, _ in old]
     connection.executemany("DELETE FROM details WHERE number = ?", numbers)
     connection.executemany("DELETE FROM feedback WHERE answer_id = ?", [(id_,) for _, id_ in old])
+    connection.executemany("DELETE FROM lessons WHERE answer_id = ?", [(id_,) for _, id_ in old])
+    connection.executemany("DELETE FROM choices WHERE answer_id = ?", [(id_,) for _, id_ in old])
     connection.executemany("DELETE FROM answers WHERE number = ?", numbers)
     return len(old)
 

@@ -82,7 +82,7 @@ class Summary:
 _ANSWER_SUMS = """SELECT count(*) AS answers, total(kept) AS kept, total(escalated) AS escalated,
     total(blocked) AS blocked, total(queued) AS queued, total(with_cloud) AS with_cloud,
     total(escalated AND with_cloud) AS escalated_with_cloud,
-    total(place = 'device' AND with_cloud AND NOT escalated AND code IN ('kept', 'mode')) AS saved_calls,
+    total(place = 'device' AND with_cloud AND NOT escalated AND code IN ('kept', 'mode', 'pool')) AS saved_calls,
     total(usd_saved) AS usd_saved, total(tokens_saved) AS tokens_saved, total(seconds_saved) AS seconds_saved,
     total(seconds) AS seconds, total(joules) AS joules, count(joules) AS answers_with_joules
     FROM answers WHERE at >= ?"""

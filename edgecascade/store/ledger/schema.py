@@ -53,7 +53,16 @@ V1: Statements = (
         BEGIN SELECT RAISE(ABORT, 'calls are never changed'); END""",
 )
 
-MIGRATIONS: tuple[Statements, ...] = (V1,)
+V2: Statements = (
+    """CREATE TABLE choices (
+        number INTEGER PRIMARY KEY, answer_id TEXT NOT NULL UNIQUE, at REAL NOT NULL, policy TEXT NOT NULL,
+        model TEXT NOT NULL, features BLOB NOT NULL, tokens REAL, seconds REAL, usd REAL)""",
+    "CREATE INDEX choices_at ON choices (at)",
+    """CREATE TABLE lessons (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, answer_id TEXT NOT NULL UNIQUE, correct BOOLEAN, liked BOOLEAN)""",
+)
+
+MIGRATIONS: tuple[Statements, ...] = (V1, V2)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,215 @@
+"""A pool's policy as the policy of a cascade: ``Cascade(tiers, policy=PoolRouter.open("policy.json", budget=0.0002))``.
+
+    PoolRouter   the recipe: which policy, what it may spend, which tier is which model, whether it learns
+    Routing      that at work in one cascade: what it has learned, and where its answers went
+    Route        one question's way (``route``)
+
+A pool's policy promises nothing: an answer of the device keeps the promise of its own certificate, any other has none.
+"""
+
+import hashlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self, cast
+
+from numpy.typing import ArrayLike
+
+from edgecascade.cascade.learning import Learner, notes_of
+from edgecascade.cascade.route import Route
+from edgecascade.cascade.served import ServedTier
+from edgecascade.encoders import SentenceEncoder
+from edgecascade.errors import ConfigError
+from edgecascade.estimators.features import Features
+from edgecascade.policies.pooled import Estimator, Fitted, PoolPolicy
+from edgecascade.pool import Unit
+from edgecascade.querying.live import Reader, live_features
+from edgecascade.records import Place, Question
+from edgecascade.store.ledger import Ledger
+from edgecascade.store.pool_files import PoolFile, key_of, open_pool, read_pool
+
+COLLAPSE_FROM, COLLAPSE_SHARE = 50, 0.95
+"""A policy that gives so large a share of so many questions to one tier says so: there may be nothing to route."""
+
+FeaturesOf = Callable[[Question], ArrayLike]
+log = logging.getLogger("edgecascade")
+
+
+class Tier(Protocol):
+    """What is known of a tier before it is asked."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def place(self) -> Place:
+        """Where it answers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PoolRouter:
+    """A pool's policy, ready for a cascade.
+
+    policy    one that was fitted, or one at its budget already
+    features  gives a question's features (d,), once a question; None: those of ``file``, or none are needed
+    budget    dollars a question on average, and with which ``confidence``; as ``Fitted.at`` takes them
+    names     tier of each model of the pool that is called otherwise in the cascade
+    learn     whether feedback changes it, through the ledger, which then keeps each question's features: numbers made
+              of its text, no text. Lessons of another ``key`` are not its own
+    estimator what the policy believes, if its costs are to be shown in ``Decision.terms``
+    name      for people                unit  of the costs
+    file      where it was saved; its state is then written beside the ledger
+    """
+
+    policy: Fitted | PoolPolicy
+    features: FeaturesOf | None = None
+    budget: float | None = None
+    confidence: float | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    learn: bool = False
+    key: str = ""
+    estimator: Estimator | None = None
+    name: str = "pool"
+    unit: Unit = "usd"
+    file: PoolFile | None = None
+    encoder: SentenceEncoder | None = None
+
+    def __post_init__(self) -> None:
+        models = self.policy.models
+        if unknown := set(self.names) - set(models):
+            raise ConfigError(
+                f"names of no model: found {', '.join(sorted(unknown))}, wanted some of {', '.join(models)}; look at "
+                "what the policy was fitted on"
+            )
+        if self.learn and not hasattr(self.policy, "learn"):
+            raise ConfigError("learn=True needs a fitted policy: found one at its budget, wanted what `fit` returned")
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        budget: float | None = None,
+        confidence: float | None = None,
+        names: Mapping[str, str] | None = None,
+        learn: bool = False,
+        encoder: SentenceEncoder | None = None,
+    ) -> Self:
+        """Return a saved policy; a budget that is not given is the one that it was saved with.
+
+        encoder  the one whose vectors it was fitted on, where its features are of that kind
+
+        Raises PolicyError for a file that cannot be used, ConfigError for names of no model.
+        """
+        file = read_pool(Path(path))
+        opened = open_pool(file)
+        return cls(
+            policy=opened.fitted,
+            budget=file.budget if budget is None else budget,
+            confidence=file.confidence if confidence is None else confidence,
+            names=names or {},
+            learn=learn,
+            key=key_of(file),
+            estimator=opened.estimator,
+            name=file.policy.replace("_", " "),
+            unit=file.unit,
+            file=file,
+            encoder=encoder,
+        )
+
+    def at_work(self, tiers: Sequence[Tier], ledger: Ledger | None) -> "Routing":
+        """Return it at work in a cascade of these tiers.
+
+        Raises ConfigError where no model is a tier, a name is none, or it is to learn without a ledger; PolicyError
+        where nothing here makes its features.
+        """
+        there = {tier.name for tier in tiers}
+        called = tuple(self.names.get(model, model) for model in self.policy.models)
+        strange = sorted(set(self.names.values()) - there)
+        if strange or not there & set(called) or len(set(called)) < len(called):
+            raise ConfigError(
+                f"the policy's models are not this cascade's tiers: found {', '.join(strange or called)}, wanted names "
+                f"among {', '.join(sorted(there))}, each once; say which is which: names={{model: tier}}"
+            )
+        if without := sorted(set(called) - there):
+            log.warning("models of the policy without a tier are never asked: %s", ", ".join(without))
+        if self.learn and ledger is None:
+            raise ConfigError("a policy learns from the ledger: found none, wanted ledger=Ledger(path, ...)")
+        return Routing(self, called, self._features(tiers), self._learner(ledger) if ledger and self.learn else None)
+
+    def _features(self, tiers: Sequence[Tier]) -> FeaturesOf:
+        """Return what gives a question's features here: for hidden states the model they were fitted on, by its name,
+        else the first on the device.
+        """
+        if self.features is not None:
+            return self.features
+        if self.file is None:
+            return _none_needed
+        source = self.file.source
+        own = [tier for tier in tiers if tier.place == "device" and not isinstance(tier, ServedTier)]
+        devices = sorted(own, key=lambda tier: tier.name != source)  # a server tells no hidden states
+        reader = cast(Reader, devices[0]) if devices else None
+        return live_features(Features.of_json(self.file.features), self.file.kind, reader=reader, encoder=self.encoder)
+
+    def _learner(self, ledger: Ledger) -> Learner:
+        models = self.policy.models
+        key = self.key or hashlib.sha256("\n".join((self.name, *models)).encode()).hexdigest()
+        notes = notes_of(self.file, ledger) if self.file else None
+        return Learner(cast(Fitted, self.policy), ledger, key=key, unit=self.unit, notes=notes)
+
+
+def _none_needed(question: Question) -> ArrayLike:
+    return ()
+
+
+class Routing:
+    """A pool's policy in one cascade; several threads may ask it."""
+
+    def __init__(
+        self, router: PoolRouter, tiers: tuple[str, ...], features: FeaturesOf, learner: Learner | None
+    ) -> None:
+        self.router, self.tiers, self.features, self.learner = router, tiers, features, learner
+        self._given: Counter[str] = Counter()
+        self._told, self._guard = False, threading.Lock()
+        if learner:
+            learner.catch_up()
+        self._policy = self._at_budget()
+
+    def begin(self, question: Question, answer_id: str) -> Route:
+        """Return the way of one question: the policy as it is now, and a draw that is always the same for this id."""
+        return Route(self, self._policy, question, answer_id)
+
+    def learn(self) -> None:
+        """Learn what was said since, in this process or another."""
+        if self.learner and self.learner.catch_up():
+            self._policy = self._at_budget()
+
+    def close(self) -> None:
+        """Write down what was learned."""
+        if self.learner:
+            self.learner.close()
+
+    def gave(self, tier: str, *, of: int) -> str | None:
+        """Take note of whose answer was given, of so many that could be; return once that it is nearly always one's."""
+        if of < 2:
+            return None
+        with self._guard:
+            self._given[tier] += 1
+            total = self._given.total()
+            most, count = self._given.most_common(1)[0]
+            if self._told or total < COLLAPSE_FROM or count < COLLAPSE_SHARE * total:
+                return None
+            self._told = True
+        told = f"{count} of {total} questions went to {most}: there may be nothing to route, or a wrong budget"
+        log.warning("the policy %s sends nearly everything to one tier: %s", self.router.name, told)
+        return told
+
+    def _at_budget(self) -> PoolPolicy:
+        fitted = self.learner.fitted if self.learner else self.router.policy
+        if not hasattr(fitted, "at"):
+            return fitted
+        return cast(Fitted, fitted).at(self.router.budget, confidence=self.router.confidence)

@@ -1,0 +1,43 @@
+"""From the name of a program to the program: one that is shipped, or ``path/to/file.py:name``, which is imported."""
+
+import difflib
+import importlib.util
+from pathlib import Path
+
+from edgecascade.compound.program import Program
+from edgecascade.compound.shipped import PROGRAMS
+from edgecascade.errors import ConfigError
+
+
+def find_program(spec: str) -> Program:
+    """Return the program of a name, or of a file and a name in it; the file's own Python runs, with all its rights.
+
+    Raises ConfigError where there is none; what the file raises comes through.
+    """
+    if spec in PROGRAMS:
+        return PROGRAMS[spec]
+    path, colon, name = spec.rpartition(":")
+    if not (colon and path.endswith(".py")):
+        near = difflib.get_close_matches(spec, PROGRAMS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"no program {spec!r}: wanted one of {', '.join(PROGRAMS)}, or path/to/file.py:name of your own{hint}"
+        )
+    return _imported(Path(path).expanduser(), name)
+
+
+def _imported(path: Path, name: str) -> Program:
+    if not path.is_file():
+        raise ConfigError(f"{path} holds no program: found no such file, wanted one; name it as path/to/file.py:name")
+    spec = importlib.util.spec_from_file_location(f"edgecascade_program_{path.stem}", path)
+    assert spec and spec.loader  # there is one for every name that ends in .py
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = getattr(module, name, None)
+    if isinstance(found, Program):
+        return found
+    there = [own for own, value in vars(module).items() if isinstance(value, Program)]
+    raise ConfigError(
+        f"{path} has no program {name!r}: found {', '.join(there) or 'none'}, wanted one made with @program(...) of "
+        "edgecascade.compound.program; name one of them"
+    )

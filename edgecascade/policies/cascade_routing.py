@@ -1,0 +1,165 @@
+"""Cascade routing: run the models whose best answer is worth their price, one at a time, and look again after each.
+
+Dekoninck, Baader, Vechev, "A Unified Approach to Routing and Cascading for LLMs", arXiv:2410.10347: routing (theorem 1)
+chooses one model from the question alone, cascading (theorem 2) runs models in order of cost until it stops, and
+cascade routing (theorem 3) does both. All three are ``supersets`` under other rules; ``price_sweep`` and
+``price_curve`` find the price that keeps a budget.
+
+``fit_cascade_routing`` and ``cascade_routing`` take arrays: estimates of your own, from anywhere. ``FITS`` takes a
+table's ``Training``.
+
+Different from the paper:
+- E[max] is exact (``expected_max``); its program samples it, and takes the variance for the standard deviation.
+- Every price of the budget's curve is found in one sweep, without bisection or random search. Prices that differ by
+  step are ``ratios`` to the first one; they are kept only where they gain on held-out halves.
+- Of the chosen set the cheapest model runs first. Ties of price are mixed by a draw of each question, not anew at
+  every step, so that the mean cost is the budget.
+- All supersets are looked at where at most eleven models have not run (eight where errors are correlated), without a
+  limit on their number; of more, a question looks at those that the fewest others beat in cost and hope.
+- ``confidence`` keeps the budget on new questions; a price fitted on the mean overshoots it every other time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgecascade.errors import PolicyError
+from edgecascade.policies.estimates import Estimates, Spread, numbers
+from edgecascade.policies.pooled import Estimator, Fit, Training
+from edgecascade.policies.price_search import Recorded, Worth, fit_prices
+from edgecascade.policies.routed import CascadeRouting, Runs, read_cascade_routing
+from edgecascade.policies.routing_pool import FittedRouting
+from edgecascade.policies.supersets import Places, Rules, Strategy
+from edgecascade.pool import Array
+
+__all__ = ["FITS", "CascadeRouting", "Runs", "cascade_routing", "fit_cascade_routing", "of_json"]
+
+STRATEGIES: tuple[Strategy, ...] = ("cascade_routing", "cascading", "routing")
+MOST_MODELS = 60
+
+
+def fit_cascade_routing(
+    before: ArrayLike,
+    after: ArrayLike,
+    cost: ArrayLike,
+    *,
+    sd_before: ArrayLike = 0.0,
+    sd_after: ArrayLike = 0.0,
+    covariances: ArrayLike | None = None,
+    quality: ArrayLike | None = None,
+    spent: ArrayLike | None = None,
+    budget: float | None = None,
+    confidence: float | None = None,
+    strategy: Strategy = "cascade_routing",
+    depth: int | None = None,
+    per_step: bool = True,
+    seed: int = 0,
+) -> CascadeRouting:
+    """Return cascade routing fitted on your own estimates of the quality of k models' answers to n questions.
+
+    before       of each model before any has run (n, k)
+    after        of each model once it has run, the others' staying as they were (n, k); or of all models by the set of
+                 those that have run (n, 2**k, k), where model i is bit i of the set's number
+    cost         expected of a call, at least 0: (k,) or (n, k)
+    sd_before, sd_after  standard deviations of these estimates, at least 0: one, (k,) or (n, k)
+    covariances  of their errors, instead: by the set of models that have run (2**k, k, k); or (k, k) before any has,
+                 of which those that have not run keep theirs, and the rest have ``sd_after``
+    quality      what the answers were worth (n, k): what is got for a budget is then measured, not believed
+    spent        what the calls cost (n, k), where that is not ``cost``: what counts against the budget
+    budget, confidence   as ``CascadeRouting.at``: mean cost a question, None: no limit
+    strategy     "cascade_routing": any models; "cascading": in order of cost; "routing": one, by ``before`` alone
+    depth        most models that a question may run; None: all
+    per_step     whether the price of cost may differ by step, where that gains on held-out halves
+    seed         of the halves, and of the order in which the ladder tests questions
+
+    A budget below the cheapest model cannot be kept: every question runs the cheapest, and ``feasible`` is False.
+    PolicyError for shapes that do not fit, NaN, a negative cost or standard deviation, a negative or NaN budget.
+    Source: arXiv:2410.10347, theorems 1 to 3.
+
+    >>> fitted = fit_cascade_routing([[0.5, 0.6]] * 4, [[0.9, 0.9], [0.9, 0.9], [0.1, 0.9], [0.1, 0.9]], [1.0, 5.0],
+    ...                              sd_before=0.4, budget=3.5)
+    >>> runs = fitted.run([[0.5, 0.6]] * 2, [[0.9, 0.9], [0.1, 0.9]])
+    >>> runs.run.tolist(), runs.answer.tolist(), runs.cost.tolist()
+    ([[True, False], [True, True]], [0, 1], [1.0, 6.0])
+    """
+    n, k = _shape(before)
+    rules = _rules(strategy, depth, k)
+    costs = numbers("cost", cost, (n, k), least=0.0)
+    spread = Spread.of(sd_before, sd_after, covariances, n, k)
+    truth = None if quality is None else numbers("quality", quality, (n, k))
+    seen = Estimates.of(before, after, costs, spread, rules.order)
+    rules = replace(rules, order=_order(costs, seen.before if truth is None else truth))
+    paid = costs if spent is None else numbers("spent", spent, (n, k), least=0.0)
+    recorded = Recorded(seen.views, paid, _worth(replace(seen, order=rules.order), truth), rules)
+    prices = fit_prices(recorded, per_step=per_step, seed=seed)
+    return CascadeRouting(prices, rules, spread, costs.mean(0), prices.at(budget, confidence=confidence))
+
+
+def cascade_routing(
+    before: ArrayLike, after: ArrayLike, cost: ArrayLike, budget: float | None = None, **options: Any
+) -> Runs:
+    """Return what cascade routing runs and answers on the very questions that it is fitted on.
+
+    Arguments as ``fit_cascade_routing`` has them; ``seed`` also draws what is mixed.
+
+    >>> cascade_routing([[0.5, 0.6]], [[0.9, 0.9]], [1.0, 5.0], 2.0, sd_before=0.1).answer.tolist()
+    [0]
+    """
+    fitted = fit_cascade_routing(before, after, cost, budget=budget, **options)
+    return fitted.run(before, after, cost, seed=options.get("seed", 0))
+
+
+def _shape(before: ArrayLike) -> tuple[int, int]:
+    shape = np.shape(before)
+    if len(shape) != 2 or not shape[0] or not shape[1]:
+        raise PolicyError(f"before: found shape {shape}, wanted questions x models, at least one of each")
+    return shape[0], shape[1]
+
+
+def _rules(strategy: Strategy, depth: int | None, k: int) -> Rules:
+    if strategy not in STRATEGIES:
+        raise PolicyError(f"a strategy {strategy!r}; wanted one of {', '.join(STRATEGIES)}")
+    if k > MOST_MODELS:
+        raise PolicyError(f"a pool of {k} models; wanted at most {MOST_MODELS}")
+    if depth is not None and depth < 1:
+        raise PolicyError(f"a depth of {depth}; wanted at least 1 model a question, or None")
+    steps = 1 if strategy == "routing" else k if depth is None else min(depth, k)
+    return Rules(strategy, steps, tuple(range(k)))
+
+
+def _order(cost: Array, quality: Array) -> tuple[int, ...]:
+    """Return the models by mean cost, then mean quality, the better first, then place."""
+    places = np.lexsort((np.arange(cost.shape[1]), -quality.mean(0), cost.mean(0)))
+    return tuple(places.tolist())
+
+
+def _worth(seen: Estimates, truth: Array | None) -> Worth:
+    """Return the quality of the answers that are given; believed, where the truth is not known."""
+
+    def worth(rows: Places, ran: Places) -> Array:
+        answer, believed = seen.answers(rows, ran)
+        return believed if truth is None else truth[rows, answer]
+
+    return worth
+
+
+def fit(training: Training, *, seed: int = 0, strategy: Strategy = "cascade_routing") -> FittedRouting:
+    """Return cascade routing fitted on a table, by what its estimator believes of questions that are new to it."""
+    table, beliefs = training.table, training.beliefs
+    rules = replace(_rules(strategy, None, len(table.models)), order=_order(beliefs.cost, table.quality))
+    seen = Estimates.of_beliefs(beliefs, rules.order)
+    prices = fit_prices(Recorded(seen.views, table.cost, _worth(seen, table.quality), rules), seed=seed)
+    routing = CascadeRouting(prices, rules, seen.spread, seen.cost.mean(0), prices.at(None))
+    return FittedRouting(routing, training.estimator)
+
+
+def of_json(record: Mapping[str, Any], estimator: Estimator) -> FittedRouting:
+    """Return the fitted policy that was saved; PolicyError for a damaged record."""
+    return FittedRouting(read_cascade_routing(record), estimator)
+
+
+FITS: Mapping[str, Fit] = {name: partial(fit, strategy=name) for name in STRATEGIES}

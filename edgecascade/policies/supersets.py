@@ -1,0 +1,188 @@
+"""What each superset of the models that have run is worth, and which model to run next for a price of cost.
+
+    R        the models that have run: a number, model i is bit i
+    S        a superset of R;  worth(S) = E[max over S];  cost(S) = of the models of S that have not run
+    lambda   the price of one unit of cost, in units of quality
+
+At R the policy runs a model of the S that maximises worth(S) - lambda cost(S), the cheapest first, and stops where
+that S is R. Worths and costs know nothing of lambda: for each question and R they are found once, and so are the
+prices at which the choice changes (the upper hull of worth over cost).
+
+Of equal sets the one of fewer models, of equal models the first in the order of the pool (by mean cost, then mean
+quality, then place): the choice does not depend on how models are numbered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecascade.policies.expected_max import correlated_maxima, independent_maxima
+from edgecascade.pool import Array, Mask
+
+Places = NDArray[np.intp]
+Strategy = Literal["cascade_routing", "cascading", "routing"]
+
+STOP = -1
+WIDTH = 11
+"""All supersets of up to this many models that have not run; of more, a question looks at its most promising."""
+CORRELATED_WIDTH = 8
+LEAST_GAIN = 1e-10
+"""What a model must add to the worth of a set to be in it."""
+CELLS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """Which sets may be chosen: all, prefixes of the order, or one model; at most ``depth`` models a question.
+
+    order   the pool's models, the one to try first at equal value first
+    """
+
+    strategy: Strategy
+    depth: int
+    order: tuple[int, ...]
+
+    def others(self, ran: int, allowed: Sequence[int] | None = None) -> list[int]:
+        """Return what may still be run after R, in order; ``allowed``: of these."""
+        count = ran.bit_count()
+        if count >= self.depth or (count and self.strategy == "routing"):
+            return []
+        return [i for i in self.order if not ran >> i & 1 and (allowed is None or i in allowed)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """What is believed of n questions at one R.
+
+    means (n, k)     cost  expected of each model (n, k)
+    sds   standard deviations of the means (n, k); or else ``covariance`` (k, k), one for all
+    """
+
+    means: Array
+    cost: Array
+    sds: Array | None
+    covariance: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def rows(self, chosen: slice | Places) -> "Views":
+        """Return what is believed of some of the questions."""
+        sds = None if self.sds is None else self.sds[chosen]
+        return Views(self.means[chosen], self.cost[chosen], sds, self.covariance)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sets:
+    """Sets of models that may be added to R, for n questions.
+
+    models  that have not run, in order (u,)     members  which of them each set adds (s, u)
+    worth   of R with the set (n, s)             cost     of the set (n, s)             each  of the models (n, u)
+    """
+
+    models: Places
+    members: Mask
+    worth: Array
+    cost: Array
+    each: Array
+
+    def best(self, price: Array) -> Places:
+        """Return the set of most worth less its cost times the price (n,)."""
+        return np.asarray((self.worth - price[:, None] * self.cost).argmax(1))
+
+    def first(self, chosen: Places) -> Places:
+        """Return the cheapest model of each question's set (n,), STOP where it has none."""
+        adds = self.members[chosen]
+        place = np.where(adds, self.each, np.inf).argmin(1)
+        return np.where(adds.any(1), self.models[place], STOP)
+
+
+def looked_at(
+    views: Views, ran: int, rules: Rules, allowed: Sequence[int] | None = None
+) -> Iterator[tuple[Places | slice, Sets]]:
+    """Yield groups of questions with the sets that they look at; nothing where no model may be run.
+
+    allowed  models that may be asked; None: all. Groups are small enough to stay near the processor.
+    """
+    others = rules.others(ran, allowed)
+    if not others:
+        return
+    has_run = [i for i in rules.order if ran >> i & 1]
+    width = WIDTH if views.covariance is None else CORRELATED_WIDTH
+    if rules.strategy != "cascade_routing" or len(others) <= width:
+        step = max(CELLS >> len(others), 1) if rules.strategy == "cascade_routing" else CELLS
+        for start in range(0, len(views), step):
+            some = slice(start, start + step)
+            yield some, _sets(views if step >= len(views) else views.rows(some), has_run, others, rules)
+        return
+    promising = _promising(views, others, width)
+    lists, group = np.unique(promising, axis=0, return_inverse=True)
+    for number, chosen in enumerate(lists):
+        rows = np.flatnonzero(group.ravel() == number)
+        yield rows, _sets(views.rows(rows), has_run, [others[j] for j in np.flatnonzero(chosen)], rules)
+
+
+def next_models(views: Views, ran: int, price: Array, rules: Rules, allowed: Sequence[int] | None = None) -> Places:
+    """Return which model each question runs next (n,), STOP where none; price (n,), of one unit of cost."""
+    found = np.full(len(views), STOP)
+    for rows, sets in looked_at(views, ran, rules, allowed):
+        found[rows] = sets.first(sets.best(price[rows]))
+    return found
+
+
+def _sets(views: Views, has_run: list[int], others: list[int], rules: Rules) -> Sets:
+    members, subsets = _choices(rules.strategy, len(others), len(has_run), rules.depth)
+    models = np.array(others)
+    each = views.cost[:, models]
+    worth = _worths(views, has_run, others, rules.strategy)
+    if worth.shape[1] != len(subsets):
+        worth = worth[:, subsets]
+    worth -= LEAST_GAIN * members.sum(1)
+    return Sets(models, members, worth, each @ members.T.astype(np.float64), each)
+
+
+def _worths(views: Views, has_run: list[int], others: list[int], strategy: Strategy) -> Array:
+    if strategy == "routing":
+        return views.means[:, others]
+    prefixes, means = strategy == "cascading", views.means
+    if views.covariance is not None:
+        both = [*has_run, *others]
+        covariance = views.covariance[np.ix_(both, both)]
+        return correlated_maxima(means[:, has_run], means[:, others], covariance, prefixes=prefixes)
+    assert views.sds is not None
+    sds = views.sds
+    return independent_maxima(means[:, has_run], sds[:, has_run], means[:, others], sds[:, others], prefixes=prefixes)
+
+
+@cache
+def _choices(strategy: Strategy, u: int, ran: int, depth: int) -> tuple[Mask, Places]:
+    """Return the members of each set (s, u), and its place among the worths; the empty set only where some have run."""
+    if strategy == "routing":
+        return np.eye(u, dtype=bool), np.arange(u)
+    every = np.arange(u + 1)[:, None] > np.arange(u) if strategy == "cascading" else bits(u)
+    sizes = every.sum(1)
+    kept = np.flatnonzero((sizes <= depth - ran) & (sizes + ran > 0))
+    return every[kept], kept
+
+
+@cache
+def bits(u: int) -> Mask:
+    """Return the members of every subset of u models (2**u, u)."""
+    return (np.arange(1 << u)[:, None] >> np.arange(u) & 1).astype(bool)
+
+
+def _promising(views: Views, others: list[int], width: int) -> Mask:
+    """Return the ``width`` models a question that the fewest others beat in both cost and hope, mean + sd (n, u)."""
+    sds = views.sds if views.covariance is None else np.sqrt(np.diag(views.covariance))[None]
+    assert sds is not None
+    hope = (views.means + sds)[:, others]
+    cost = views.cost[:, others]
+    better = (hope[:, None] > hope[:, :, None]) & (cost[:, None] <= cost[:, :, None])
+    ranks = np.argsort(better.sum(2), axis=1, kind="stable")[:, :width]
+    found = np.zeros(hope.shape, bool)
+    np.put_along_axis(found, ranks, True, axis=1)
+    return found

@@ -1,0 +1,144 @@
+"""The rows of tables of results, read and checked: what each asks, and what it says of the models.
+
+Of JSON lines, or of CSV with columns ``score:MODEL``, ``cost:MODEL``, ``seconds:MODEL``, ``length:MODEL``,
+``answer:MODEL``, ``before:MODEL`` and ``after:MODEL``. The rules of ids and copies are those of ``questions``.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgecascade.errors import QuestionFileError
+from edgecascade.labelled import LabelledQuestion
+from edgecascade.store.importers import Rows, json_lines, table_rows
+from edgecascade.store.questions import RECORDED, bytes_of, named_by_text, question_of, refused, text_of, unpacked
+
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_ASKED = ("id", "task", "question", "choices", "messages", "gold", "metric", "grading")
+_COLUMNS = {"score": "scores", "cost": "costs", "length": "lengths", "answer": "answers"} | {"seconds": "seconds"}
+
+
+class Estimate(BaseModel):
+    """What was thought of an answer before and after the model had run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    before: _Share | None = None
+    after: _Share | None = None
+
+
+class Results(BaseModel):
+    """What a row says of the models."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scores: dict[str, _Share | None] = {}
+    costs: dict[str, _Amount | None] = {}
+    seconds: dict[str, _Amount | None] = {}
+    lengths: dict[str, _Amount | None] = {}
+    answers: dict[str, str | list[str] | None] = {}
+    estimates: dict[str, Estimate | _Share | None] = {}
+    prompt_tokens: _Amount | None = None
+
+    def has_all(self, models: Sequence[str]) -> bool:
+        """Whether each of the models has a score here."""
+        return all(self.scores.get(model) is not None for model in models)
+
+
+Kept = tuple[LabelledQuestion, Results]
+"""A row."""
+
+
+class Reading:
+    """The rows that were read so far, each question once."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, tuple[LabelledQuestion, str]] = {}
+        self.rows: list[Kept] = []
+        self.repeated = self.differing = self.unscored = 0
+        self.ignored: set[str] = set()
+        self._by_content: dict[tuple[object, ...], Results] = {}
+
+    def add(self, file: Path) -> str:
+        """Read a file; return its sha256."""
+        read = bytes_of(file)
+        for line, row in _rows(text_of(read, file), str(file)):
+            place = f"{file}:{line}"
+            self.ignored |= set(row) - {*_ASKED, *RECORDED, "scores"}
+            results = _results_of(row, place)
+            if all(score is None for score in results.scores.values()):
+                self.unscored += 1
+            else:
+                self._keep(_question(row, file, place), results, place, id_is_made=row.get("id") in (None, ""))
+        return hashlib.sha256(read).hexdigest()
+
+    def _keep(self, question: LabelledQuestion, results: Results, place: str, *, id_is_made: bool) -> None:
+        content = (question.task, question.messages, question.choices)
+        if (first := self._by_content.get(content)) is not None:
+            self.repeated += 1
+            self.differing += first.scores != results.scores
+            return
+        if question.id in self.by_id:
+            other, where = self.by_id[question.id]
+            if not id_is_made and not named_by_text(other, question):
+                raise QuestionFileError(
+                    f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; "
+                    "rename one"
+                )
+            names = (f"{question.id}-{number}" for number in itertools.count(2))
+            question = replace(question, id=next(name for name in names if name not in self.by_id))
+        self.by_id[question.id] = question, place
+        self._by_content[content] = results
+        self.rows.append((question, results))
+
+
+def _rows(text: str, name: str) -> Rows:
+    """Yield a file's rows in our own form: of JSON lines, or of a table with a header."""
+    if not text.strip() or text.lstrip()[0] == "{":
+        yield from json_lines(text, name)
+        return
+    for line, cells in table_rows(text, name):
+        yield line, _named(cells)
+
+
+def _named(cells: Mapping[str, str]) -> dict[str, Any]:
+    """Return a line of a table as a row.
+
+    >>> _named({"question": "2 + 2?", "score:small": "1", "after:small": "0.9"})
+    {'question': '2 + 2?', 'scores': {'small': '1'}, 'estimates': {'small': {'after': '0.9'}}}
+    """
+    row: dict[str, Any] = {}
+    for head, cell in cells.items():
+        kind, colon, model = head.partition(":")
+        if not cell.strip():
+            continue
+        if colon and kind in _COLUMNS:
+            row.setdefault(_COLUMNS[kind], {})[model] = cell
+        elif colon and kind in ("before", "after"):
+            row.setdefault("estimates", {}).setdefault(model, {})[kind] = cell
+        else:
+            row[head] = cell
+    return row
+
+
+def _question(row: Mapping[str, Any], file: Path, place: str) -> LabelledQuestion:
+    """Return what a row asks; it need not be gradable."""
+    gold = row.get("gold")
+    plain = {name: row[name] for name in _ASKED if name in row}
+    if not isinstance(gold, str | int | float | list):
+        plain["gold"] = None
+    return question_of({"task": file.stem, "metric": "exact"} | plain, place)
+
+
+def _results_of(row: Mapping[str, Any], place: str) -> Results:
+    own = {name: unpacked(name, row[name], place) for name in ("scores", *RECORDED) if row.get(name) is not None}
+    try:
+        return Results.model_validate(own)
+    except ValidationError as error:
+        raise QuestionFileError(f"{refused(error, place)}; mend or remove the row") from error

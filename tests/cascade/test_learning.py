@@ -1,0 +1,161 @@
+"""A learner beside its ledger: what it was taught survives restarts, other processes, and pruning."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.learning import WRITE_EVERY
+from edgecascade.cascade.pooling import PoolRouter, Routing
+from edgecascade.errors import PolicyError
+from edgecascade.estimators import fit_estimator, fit_features
+from edgecascade.policies import linucb
+from edgecascade.policies.pooled import Training
+from edgecascade.pool import Array, FeatureKind, Queries, Seen, Table
+from edgecascade.records import Answer
+from edgecascade.store.ledger import Ledger
+from edgecascade.store.pool_files import PoolFile, digest_of, open_pool, read_pool, write_pool
+from edgecascade.testing import ScriptedTier
+
+TEXTS = tuple(f"What of the {word} {number}?" for word in ("stars", "rivers", "trees") for number in range(15))
+
+
+def saved(path: Path, kind: FeatureKind = "text") -> Path:
+    """Save a learner for which two models are as good, and the first costs less."""
+    table = Table.of(np.ones((len(TEXTS), 2)), [1e-4, 2e-4], models=("small", "large"), texts=TEXTS)
+    vectors = None if kind == "text" else np.random.default_rng(0).normal(size=(len(TEXTS), 4))
+    queries = Queries(kind=kind, source="a test", texts=TEXTS, vectors=vectors)
+    features = fit_features(queries, dims=4)
+    estimator, beliefs = fit_estimator(table, features(queries), table.after)
+    fitted = linucb.fit(Training(table=table, features=features(queries), estimator=estimator, beliefs=beliefs))
+    file = PoolFile(
+        policy="linucb",
+        models=table.models,
+        unit="usd",
+        kind=kind,
+        source="a test",
+        features=features.as_json(),
+        estimator=estimator.as_json(),
+        fitted=fitted.as_json(),
+        created="2026-11-22T09:00:00Z",
+        rows=len(TEXTS),
+        table_sha256=digest_of(table),
+    )
+    write_pool(path, file)
+    return path
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved learner of words."""
+    return saved(tmp_path_factory.mktemp("policies") / "policy.json")
+
+
+def opened(policy: Path, folder: Path) -> Cascade:
+    """Return a cascade with a learner and a ledger."""
+    tiers = [ScriptedTier("No.", name="tiny"), ScriptedTier("Yes.", name="large", place="cloud")]
+    router = PoolRouter.open(policy, names={"small": "tiny"}, learn=True)
+    return Cascade(tiers, policy=router, ledger=Ledger(folder / "ledger.db", clock=time.time))
+
+
+def ask(cascade: Cascade) -> Answer:
+    """Ask always the same."""
+    return cascade.ask(TEXTS[0])
+
+
+def state_of(folder: Path) -> PoolFile:
+    """Return the one state beside the ledger."""
+    (path,) = folder.glob("pool-*.json")
+    return read_pool(path)
+
+
+def ranking(file: PoolFile) -> Array:
+    """Return what the policy thinks of each text."""
+    found = open_pool(file)
+    features = found.features(Queries(kind="text", source="a test", texts=TEXTS))
+    return found.fitted.at().worth(Seen.first(features, 2))
+
+
+def test_what_was_learned_survives_the_ledgers_rows(policy: Path, tmp_path: Path) -> None:
+    """The state lies beside the ledger, so that pruned lessons are not forgotten."""
+    with opened(policy, tmp_path) as cascade:
+        assert ask(cascade).model == "tiny"
+        for _ in range(60):
+            answer = ask(cascade)
+            cascade.feedback(answer.id, correct=answer.model == "large")
+        taught = ask(cascade).model
+        assert cascade.ledger
+        cascade.ledger.prune(time.time() + 1)
+    with opened(policy, tmp_path) as cascade:
+        again = ask(cascade).model
+
+    assert (taught, again) == ("large", "large")
+    assert state_of(tmp_path).learned == 60
+
+
+def test_the_last_writer_loses_nothing_of_the_others(policy: Path, tmp_path: Path) -> None:
+    """Two learners on one ledger are taught in turn; whoever writes last, a third knows what one alone would know."""
+    with opened(policy, tmp_path) as one, opened(policy, tmp_path) as other:
+        answers = [ask(one).id for _ in range(40)]
+        for number, answer in enumerate(answers):
+            (one, other)[number % 2].feedback(answer, correct=False)
+    with opened(policy, tmp_path / "alone") as alone:
+        for answer in [ask(alone).id for _ in range(40)]:
+            alone.feedback(answer, correct=False)
+    with opened(policy, tmp_path):
+        pass
+
+    together, by_itself = state_of(tmp_path), state_of(tmp_path / "alone")
+    assert together.learned == by_itself.learned == 40
+    np.testing.assert_allclose(ranking(together), ranking(by_itself), rtol=1e-9)
+
+
+def test_a_state_is_written_now_and_then(policy: Path, tmp_path: Path) -> None:
+    """A process that is killed leaves at most so many lessons to be read again, and none is lost."""
+    cascade = opened(policy, tmp_path)
+    for answer in [ask(cascade).id for _ in range(WRITE_EVERY + 3)]:
+        cascade.feedback(answer, correct=False)
+    before = state_of(tmp_path).learned
+    with opened(policy, tmp_path):
+        pass
+
+    assert (before, state_of(tmp_path).learned) == (WRITE_EVERY, WRITE_EVERY + 3)
+    cascade.close()
+
+
+def test_a_damaged_state_is_learned_again(policy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, and the lessons of the ledger are read from the first on."""
+    with opened(policy, tmp_path) as cascade:
+        cascade.feedback(ask(cascade).id, correct=False)
+    (path,) = tmp_path.glob("pool-*.json")
+    path.write_text("{")
+    with caplog.at_level(logging.WARNING, "edgecascade"), opened(policy, tmp_path):
+        pass
+
+    assert "is learned again" in caplog.text
+    assert state_of(tmp_path).learned == 1
+
+
+def test_another_policy_does_not_take_its_lessons(policy: Path, tmp_path: Path) -> None:
+    """A policy that was fitted again begins anew: its features may mean something else."""
+    refitted = tmp_path / "again.json"
+    write_pool(refitted, read_pool(policy).model_copy(update={"created": "2026-12-01T09:00:00Z"}))
+    with opened(policy, tmp_path) as cascade:
+        cascade.feedback(ask(cascade).id, correct=False)
+    with opened(refitted, tmp_path) as cascade:
+        routing = cascade.setup.policy
+
+        assert isinstance(routing, Routing)
+        assert routing.learner
+        assert routing.learner.catch_up() == 0
+    assert len(list(tmp_path.glob("pool-*.json"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["encoder", "recorded"])
+def test_features_that_nothing_here_makes_are_refused(tmp_path: Path, kind: FeatureKind) -> None:
+    """When the cascade is opened: an encoder that was not given, estimates that only a table has."""
+    with pytest.raises(PolicyError, match=f"of the kind '{kind}'"):
+        opened(saved(tmp_path / "policy.json", kind), tmp_path)

@@ -1,0 +1,208 @@
+"""Programs tried on questions, and the allocation that is found: on models that are functions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecascade.composing.asking import Asker
+from edgecascade.composing.optimising import Plan, optimise, split
+from edgecascade.composing.results import named, read_allocation, record_of, write_record
+from edgecascade.composing.trying import Trials
+from edgecascade.compound.program import Call, program
+from edgecascade.compound.shipped import PROGRAMS
+from edgecascade.errors import BudgetError, ConfigError, QuestionFileError
+from edgecascade.labelled import LabelledQuestion
+from edgecascade.records import Message
+from edgecascade.store.calls import CallsFile
+
+ALL = range(12)
+
+
+@program("reader", "adder")
+def adding(question: str, call: Call) -> str:
+    """Read the numbers, then add them."""
+    return call("adder", "add " + call("reader", "read " + question))
+
+
+def reads(prompt: str) -> str:
+    """The reader's part alone: numbers are read, and added wrongly."""
+    return prompt.removeprefix("read ").removesuffix(" + 1 =") if prompt.startswith("read") else "0"
+
+
+def adds(prompt: str) -> str:
+    """The adder's part alone: it adds what it is told, and reads nothing."""
+    return str(int(prompt.split()[1]) + 1) if prompt.startswith("add") and prompt.split()[1].isdecimal() else "many"
+
+
+@contextmanager
+def trials(
+    speaker: Any, questions: list[LabelledQuestion], folder: Path, *, most: int | None = None, **more: Any
+) -> Iterator[Trials]:
+    """Yield the program above on two models, each of which can do one half."""
+    prices = {"reads": 0.0, "adds": 0.01}
+    members = {one.__name__: speaker(one.__name__, one, usd=prices[one.__name__]) for one in (reads, adds)}
+    members["doctor"] = speaker("doctor", lambda prompt: "Yes" if "module adder" in prompt else "No")
+    with CallsFile(folder / "calls.db") as file:
+        yield Trials(adding, ("reads", "adds"), questions, Asker(members, file, most=most), **more)
+
+
+def test_the_mix_that_no_model_can_do_alone_is_found(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """Each model everywhere answers nothing, the right mix everything, and exhaustive search agrees."""
+    with trials(speaker, sums, tmp_path) as tried:
+        found = optimise(tried, Plan(exhaustive=True))
+
+    assert found.chosen.allocation == (0, 1)
+    assert found.chosen.held_out and found.chosen.held_out.quality.value == 1.0
+    assert [one.training.quality.value for one in found.singles] == [0.0, 0.0]
+    assert found.exhaustive and found.exhaustive.allocation == found.chosen.allocation
+    assert found.gain and found.gain.low == found.gain.high == 1.0
+    assert found.gain.p_value == pytest.approx(2 * 0.5**6) and found.gain.shown
+    assert len(found.training) == len(found.held_out) == 6
+
+
+def test_allocations_share_the_replies_that_they_have_in_common(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """Four allocations of two modules ask far less than four runs each, and a second search asks nothing at all."""
+    with trials(speaker, sums, tmp_path) as first:
+        optimise(first, Plan(exhaustive=True))
+    with trials(speaker, sums, tmp_path) as again:
+        found = optimise(again, Plan(exhaustive=True))
+
+    assert first.asker.counts.asked <= 2 * 12 + 2 * 13
+    assert (again.asker.counts.asked, again.asker.counts.kept) == (0, first.asker.counts.asked)
+    assert found.chosen.allocation == (0, 1)
+
+
+def test_a_dear_model_is_left_out_where_it_is_not_worth_its_price(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """With answers of little value the cheap model does everything, as badly as it can."""
+    with trials(speaker, sums, tmp_path) as tried:
+        worthless, dear = (optimise(tried, Plan(value_usd=value)).chosen.allocation for value in (0.001, 1.0))
+
+    assert worthless == (0, 0)
+    assert dear == (0, 1)
+
+
+def test_seconds_cost_where_they_have_a_price(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """Each call takes 0.1 s: two calls at a dollar a second are worth less than a right answer of 1 dollar."""
+    with trials(speaker, sums, tmp_path) as tried:
+        (one,) = tried.tried([(0, 1)], ALL)
+        worth = optimise(tried, Plan(train=1.0, value_usd=1.0, usd_per_second=1.0)).search.worth
+
+    assert one.calls.tolist() == [2.0] * 12 and one.seconds == pytest.approx(np.full(12, 0.2))
+    assert worth == pytest.approx(1 - 0.2 - 0.01)
+
+
+def test_an_unknown_price_cannot_be_weighed(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """Quality less an unknown cost is unknown: it is refused with where to set the price."""
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(adding, ("cloud",), sums, Asker({"cloud": speaker("cloud", str, usd=None)}, file))
+        with pytest.raises(ConfigError, match="cloud without a price"):
+            optimise(tried, Plan(value_usd=1.0))
+
+        assert tried.tried([(0, 0)], ALL)[0].usd.tolist() == pytest.approx([np.nan] * 12, nan_ok=True)
+
+
+def test_calls_that_end_leave_the_best_so_far(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """The search stops where the calls do, and more calls go on from there; too few for the singles are refused."""
+    with trials(speaker, sums, tmp_path, most=20) as tried:
+        found = optimise(tried, Plan())
+    with trials(speaker, sums, tmp_path, most=60) as tried:
+        more = optimise(tried, Plan())
+    with trials(speaker, sums, tmp_path / "new", most=3) as tried, pytest.raises(BudgetError):
+        optimise(tried, Plan())
+
+    assert found.search.ended == "budget" and found.chosen.held_out is None and found.gain is None
+    assert more.chosen.allocation == (0, 1) and more.chosen.held_out
+
+
+def test_the_diagnoser_is_asked_about_wrong_answers_only(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """It blames the adder: 1 where the answer is wrong, 0 where it is right, and right answers cost no call."""
+    with trials(speaker, sums, tmp_path, diagnoser="doctor") as tried:
+        wrong, right = (tried.blames([allocation], 1, ALL) for allocation in ((0, 0), (0, 1)))
+        reader = tried.blames([(0, 0)], 0, ALL)
+        found = optimise(tried, Plan(alpha=0.5))
+
+    assert wrong.tolist() == [[1.0] * 12] and right.tolist() == [[0.0] * 12] and reader.tolist() == [[0.0] * 12]
+    assert found.chosen.allocation == (0, 1)
+
+
+def test_alpha_wants_a_diagnoser(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """A weight for what nobody says is refused."""
+    with trials(speaker, sums, tmp_path) as tried, pytest.raises(ConfigError, match="--diagnoser MODEL"):
+        optimise(tried, Plan(alpha=0.5))
+
+
+def test_questions_that_no_function_grades_are_refused(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """A judge's questions, and questions without gold before a diagnoser, are named."""
+    judged = LabelledQuestion(id="j", task="t", messages=(Message("user", "Why?"),), metric="judge")
+    regex = LabelledQuestion(id="r", task="t", messages=(Message("user", "Why?"),), metric="regex")
+    with CallsFile(tmp_path / "calls.db") as file:
+        asker = Asker({}, file)
+        with pytest.raises(QuestionFileError, match="1 questions are graded by a judge, 'j' first"):
+            Trials(adding, (), [*sums, judged], asker)
+        with pytest.raises(QuestionFileError, match="no gold, 'r' first"):
+            Trials(adding, (), [*sums, regex], asker, diagnoser="doctor")
+
+
+def test_too_many_allocations_are_not_all_tried(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """Nobody waits for a million of them."""
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(PROGRAMS["debate"], tuple("abcdefghij"), sums, Asker({}, file))
+        with pytest.raises(ConfigError, match="1000000 allocations"):
+            optimise(tried, Plan(exhaustive=True))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("train", [0.01, 0.5, 1.0])
+def test_the_parts_are_disjoint_and_whole(count: int, train: float) -> None:
+    """Every question is in one part, at least one to choose by, and the seed decides which."""
+    training, held_out = split(count, train, seed=3)
+
+    assert sorted((*training, *held_out)) == list(range(count)) and training
+    assert (training, held_out) == split(count, train, seed=3)
+
+
+def test_no_questions_choose_nothing() -> None:
+    """An empty file is refused."""
+    with pytest.raises(QuestionFileError, match="found no question"):
+        split(0, 0.5, 0)
+
+
+def test_a_record_brings_its_allocation_back(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """What was written is read again for its own program, and refused for another, or where it is no record."""
+    path, broken = tmp_path / "found.json", tmp_path / "broken.json"
+    with trials(speaker, sums, tmp_path) as tried:
+        found = optimise(tried, Plan())
+        write_record(path, record_of(found, Plan(), tried, program="adding", questions="0" * 64))
+        wanted = named(tried, found.chosen.allocation)
+    broken.write_text('{"schema_version": 2, "allocation": {}}', encoding="utf-8")
+
+    assert read_allocation(path, adding) == wanted == {"reader": "reads", "adder": "adds"}
+    with pytest.raises(ConfigError, match="is for another program"):
+        read_allocation(path, PROGRAMS["debate"])
+    with pytest.raises(ConfigError, match="found schema 2"):
+        read_allocation(broken, adding)
+    with pytest.raises(ConfigError, match="wanted JSON"):
+        read_allocation(tmp_path / "none.json", adding)
+
+
+def test_a_handful_of_questions_shows_no_difference(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """Four of four questions won may be chance, whatever the bootstrap says: it sees nothing but wins."""
+    with trials(speaker, sums[:8], tmp_path) as tried:
+        gain = optimise(tried, Plan()).gain
+
+    assert gain and gain.low == 1.0 and gain.p_value == pytest.approx(0.125)
+    assert not gain.shown

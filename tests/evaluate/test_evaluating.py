@@ -1,0 +1,124 @@
+"""Evaluations: what is always there, what the seed decides, and what is said of it."""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgecascade.errors import ConfigError, PolicyError
+from edgecascade.evaluate.evaluating import ALWAYS, ORACLE, evaluate, label
+from edgecascade.evaluate.results import Evaluation, Result
+from edgecascade.evaluate.trials import known
+from edgecascade.policies.pooled import FITS
+from edgecascade.pool import Queries, Table
+
+Make = Callable[..., tuple[Table, Queries]]
+
+
+def evaluated(pool: Make, *names: str, n: int = 80, **options: object) -> Evaluation:
+    """Evaluate policies on the pool, by a clock that counts."""
+    table, queries = pool(n)
+    ticks = itertools.count()
+    usual = {"count": 2, "train": 0.5, "clock": lambda: float(next(ticks))}
+    return evaluate(table, queries, names, source="pool", **(usual | options))  # type: ignore[arg-type]
+
+
+def baseline(found: Evaluation, name: str) -> Result:
+    """Return one of the baselines."""
+    return next(one for one in found.baselines if one.name == name)
+
+
+def test_the_baselines_are_always_there(pool: Make) -> None:
+    """Each single model, the oracle, and the plain policies; one that this table does not allow says why."""
+    found = evaluated(pool, "constant")
+    without = baseline(found, "margin")
+
+    assert [one.name for one in found.baselines] == ["small", "middle", "large", ORACLE, *ALWAYS]
+    assert without.quality is None and without.reason and "margin" in without.reason
+    assert baseline(found, "small").calls == {"small": 1, "middle": 0, "large": 0}
+    assert (found.n_train, found.n_test, found.splits, found.features) == (40, 40, 2, "text")
+
+
+def test_figures_stand_in_the_order_that_theory_wants(pool: Make) -> None:
+    """The oracle is above all that ask one model, a quality in its interval, the budget what the best single costs."""
+    found = evaluated(pool, "random", "knn", "constant")
+    best = baseline(found, ORACLE)
+
+    for one in (one for one in found.policies if one.curve):
+        assert one.interval is not None and one.interval[0] <= one.quality <= one.interval[1]
+        assert best.auc is not None and one.auc is not None and one.auc <= best.auc + 1e-9
+    assert found.budget == pytest.approx(10.0)
+    assert best.quality == pytest.approx(pool()[0].quality.max(1).mean(), abs=0.06)
+
+
+def test_the_seed_decides_all_but_the_seconds(pool: Make) -> None:
+    """The same seed, the same record; another, other splits."""
+    one, again, other = (evaluated(pool, "knn", "random", seed=seed, sweep=True) for seed in (1, 1, 2))
+
+    assert json.dumps(one.as_json()) == json.dumps(again.as_json()) != json.dumps(other.as_json())
+
+
+def test_json_has_every_key(pool: Make) -> None:
+    """Of each policy and baseline; curves only in a sweep."""
+    record = evaluated(pool, "random").as_json()
+    swept = evaluated(pool, "random", sweep=True).as_json()
+    wanted = {"quality", "cost", "calls", "fit_seconds", "decide_microseconds", "auc", "interval", "against"}
+
+    for one in (*record["policies"].values(), *record["baselines"].values()):
+        assert wanted <= set(one) and "curve" not in one
+    assert {"n_train", "n_test", "unit", "features", "splits", "seed", "budget", "notices"} <= set(record)
+    assert record["policies"]["random"]["beats_constant"] is False
+    assert set(record["policies"]["random"]["auc_against"]) == {"random_mix", "threshold"}
+    assert len(swept["policies"]["random"]["curve"]) == 17
+
+
+def test_a_budget_is_kept_and_one_split_is_drawn_again(pool: Make) -> None:
+    """The random mix of models of constant cost spends what it may; with one split the interval is there too."""
+    found = evaluated(pool, "random", n=400, budget=3.0, count=1)
+    (one,) = found.policies
+
+    assert found.budget == 3.0 and one.cost == pytest.approx(3.0, rel=0.2)
+    assert one.interval is not None and one.interval[0] < one.quality < one.interval[1]
+    assert one.against["random_mix"].verdict == "neither"
+
+
+def test_what_must_be_said_is_said(pool: Make) -> None:
+    """A budget below the cheapest model, models that all cost the same, a policy that asks one model alone."""
+    table, queries = pool(80, cost=None)
+    table = replace(table, quality=np.stack([np.ones(80), np.zeros(80), np.zeros(80)], axis=1))
+    found = evaluate(table, queries, ("knn",), source="pool", clock=lambda: 0.0, count=2, train=0.5, budget=0.5)
+    said = " ".join(found.notices)
+
+    assert "knn collapsed to small" in said and "below the cheapest" in said and "costs the same" in said
+    assert found.as_json()["unit"] == "calls"
+
+
+def test_a_policy_that_cannot_run_does_not_stop_the_others(pool: Make) -> None:
+    """It is listed with its reason; where none can run there is an error."""
+    found = evaluated(pool, "margin", "random")
+
+    assert [one.reason is None for one in found.policies] == [False, True]
+    assert "margin is not available" in found.policies[0].sentence()
+    with pytest.raises(PolicyError, match=r"none of the policies.*margin: "):
+        evaluated(pool, "margin")
+
+
+def test_progress_is_told_to_the_end(pool: Make) -> None:
+    """Which split, which policy; the last says all."""
+    told: list[tuple[int, int, str]] = []
+    evaluated(pool, "random", tell=lambda done, total, what: told.append((done, total, what)))
+
+    assert [done for done, _, _ in told] == list(range(len(told))) and told[-1][0] == told[-1][1]
+    assert (told[0][2], told[1][2]) == ("split 1 of 2, estimates", "split 1 of 2, threshold")
+
+
+def test_names_are_known_or_refused() -> None:
+    """With all that there are; a model of a policy's name is told from it."""
+    assert known("all") == tuple(FITS) and known("random,random, knn") == ("random", "knn")
+    assert label("knn") != "knn" and label("small") == "small"
+    for wrong in ("", "randm", "random,all"):
+        with pytest.raises(ConfigError, match=r"wanted one of constant, random"):
+            known(wrong)
