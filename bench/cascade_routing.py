@@ -3,8 +3,8 @@
 RouterBench's setting (arXiv:2410.10347, section 5): the truth with noise before and after a model has run, refitted
 linearly. RouterBench's table is not here: binary qualities are drawn with its published means and a correlation between
 models, costs with its published means. ``--edge``: a table of recorded scores instead, as one more pool.
-``--reference``: a checkout of the paper's code (needs hyperopt, loguru, scipy): the same rows, estimates and budgets are
-given to it in the same run, with the searches of its own script (30 bisections, twice ``--searches`` by TPE).
+``--reference``: a checkout of the paper's code (needs hyperopt, loguru, scipy): it gets the same rows, estimates and
+budgets in the same run, with the searches of its own script (30 bisections, twice ``--searches`` by TPE).
 
 Reported: seconds to fit all the budgets; mean quality over budgets between the cheapest and the dearest model, on new
 questions, each curve read at the budgets; how far a budget was overshot at most; microseconds a decision, one question
@@ -92,6 +92,15 @@ def refitted(seen: Array, truth: Array) -> Array:
     return np.asarray(truth.mean(0) + x * ((x * y).sum(0) / (x * x).sum(0)))
 
 
+def mixed(cost: Array, quality: Array, budget: float) -> float:
+    """Return the best mean quality that two models mixed at random get for a budget."""
+    within, beyond = cost <= budget, cost > budget
+    best = float(quality[within].max())
+    share = (budget - cost[within][:, None]) / (cost[beyond] - cost[within][:, None])
+    both = quality[within][:, None] * (1 - share) + quality[beyond] * share
+    return max(best, float(both.max(initial=best)))
+
+
 # Ours
 
 
@@ -174,7 +183,7 @@ class Priced:
 
     def predict(self, questions: Any, answers: Any) -> Array:
         """Return the costs."""
-        return self.pool.cost[questions]
+        return np.asarray(self.pool.cost[questions])
 
 
 def theirs(checkout: Path, train: Pool, new: Pool, budgets: Array, searches: int) -> dict[str, float]:
@@ -183,7 +192,8 @@ def theirs(checkout: Path, train: Pool, new: Pool, budgets: Array, searches: int
     package.__path__ = [str(checkout / "src" / "selection")]
     sys.modules["selection"] = package
     router, strategies, computer = (
-        importlib.import_module(f"selection.{name}") for name in ("cascade_router", "lambda_strategy", "quality_computer")
+        importlib.import_module(f"selection.{name}")
+        for name in ("cascade_router", "lambda_strategy", "quality_computer")
     )
     k, sds, took, decided, decisions, points = train.quality.shape[1], spread(train), 0.0, 0.0, 0, []
     for budget in budgets:
@@ -237,7 +247,7 @@ def main() -> None:
             costs = new.spent.mean(0)
             budgets = np.linspace(costs.min(), costs.max(), given.budgets + 1)[1:]
             found: dict[str, Any] = {"pool": name, "noise": noise, "rows": given.rows, "new": len(new.quality)}
-            found["mixing"] = scored(list(zip(costs, new.quality.mean(0), strict=True)), new, costs)["area"]
+            found["mixing"] = 100 * float(np.mean([mixed(costs, new.quality.mean(0), b) for b in budgets]))
             for strategy in STRATEGIES:
                 found[strategy] = ours(train, new, strategy, budgets)
             if given.reference:

@@ -3,7 +3,8 @@
 One logistic regression a task, all at once, scaled to sum 1. MixLLM (arXiv:2502.18482, section 3.1) lets another model
 tag domains and trains an encoder on them; here the names in the table are the tags, and whatever features there are
 the encoder. It is the largest single gain of the estimates: on 13 tasks and 7 models, log loss .104 nats below the
-constant without it, .121 with it, .128 where the task is told.
+constant without it, .121 with it, .128 where the task is told. The price is paid on tasks that were never recorded:
+with 4 of the 13 left out of the fit, theirs was .008 above the constant with it, .024 below without it.
 """
 
 from collections import Counter

@@ -56,7 +56,7 @@ class Updates:
         if not states.any():
             return before
         z, u, v = _shown(before, after, self.informative)
-        return _believed(z, u, v, self.coefficients[states])
+        return np.where(states[:, None] > 0, _believed(z, u, v, self.coefficients[states]), before)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
@@ -76,8 +76,7 @@ def fit_updates(before: Array, after: Array, quality: Array, parts: Parts) -> tu
     informative = _informative(before, after, quality)
     shown, m = _shown(before, after, informative), 1 << len(informative)
     z, u, v = shown
-    every = np.ones(len(before), bool)
-    coefficients = _fits(shown, quality, every, informative)
+    coefficients = _fits(shown, quality, np.ones(len(z), bool), informative)
     held = np.repeat(before[:, None], m, axis=1)
     for part in range(int(parts.max()) + 1 if m > 1 else 0):
         out = parts == part
@@ -86,7 +85,7 @@ def fit_updates(before: Array, after: Array, quality: Array, parts: Parts) -> tu
             held[out, state] = _believed(z[out], u[out], v[out], found[None, state])
     for state in range(1, m):
         rest = _others(state, before.shape[1], informative)
-        if _losses(logit(held[:, state]), quality)[rest].sum() >= _losses(shown[0], quality)[rest].sum():
+        if _losses(logit(held[:, state]), quality)[rest].sum() >= _losses(z, quality)[rest].sum():
             coefficients[state, rest], held[:, state, rest] = coefficients[0, rest], before[:, rest]
     return Updates(informative, coefficients), held
 

@@ -111,6 +111,11 @@ class Evaluation:
             "notices": list(self.notices),
         }
 
+    @property
+    def ran(self) -> list[Result]:
+        """The policies that could be played."""
+        return [one for one in self.policies if one.reason is None]
+
     def sentence(self) -> str:
         """Return what was done."""
         splits = "one split" if self.splits == 1 else f"{self.splits} splits"

@@ -14,7 +14,7 @@ from edgecascade.errors import PolicyError
 from edgecascade.policies.supersets import Places, Views
 from edgecascade.pool import Array, Beliefs
 
-MOST_STATES = 16
+MOST_STATES = 12
 """Covariances or estimates by R are taken for up to this many models."""
 APART = 1e-9
 """Covariances below this share of the variances are none."""
@@ -23,11 +23,12 @@ APART = 1e-9
 def numbers(name: str, values: ArrayLike, shape: Sequence[int], *, least: float | None = None) -> Array:
     """Return values broadcast to a shape; PolicyError where they do not fit, are no numbers, or below ``least``."""
     found = np.asarray(values, np.float64)
-    try:
-        found = np.broadcast_to(found, shape)
-    except ValueError as error:
-        wanted = " x ".join(map(str, shape))
-        raise PolicyError(f"{name}: found shape {found.shape}, wanted {wanted}: questions x models") from error
+    if found.shape != tuple(shape):
+        try:
+            found = np.broadcast_to(found, shape)
+        except ValueError as error:
+            wanted = " x ".join(map(str, shape))
+            raise PolicyError(f"{name}: found shape {found.shape}, wanted {wanted}: questions x models") from error
     if not np.isfinite(found).all():
         raise PolicyError(f"{name}: found NaN or infinity, wanted numbers; leave such questions out")
     if least is not None and (found < least).any():
@@ -118,6 +119,15 @@ def _sds(name: str, values: ArrayLike, n: int, k: int) -> Array:
     return np.array(numbers(name, values, shape, least=0.0))
 
 
+def correlation(covariance: Array) -> float:
+    """Return the mean absolute correlation of different variables; of those without spread there is none."""
+    sds = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+    scale = np.outer(sds, sds)
+    found = np.divide(np.abs(covariance), scale, out=np.zeros_like(covariance), where=scale > 0)
+    k = len(covariance)
+    return float((found.sum() - found.trace()) / max(k * (k - 1), 1))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
     """What is believed of n questions at every R.
@@ -155,9 +165,12 @@ class Estimates:
         return cls(rows, rows, costs, spread, tuple(order), by_set, np.arange(1 << k))
 
     @classmethod
-    def of_beliefs(cls, beliefs: Beliefs, order: Sequence[int]) -> "Estimates":
-        """Return what an estimator believes, whose covariances are by state."""
-        spread = Spread.by_state(beliefs.covariances, beliefs.state)
+    def of_beliefs(cls, beliefs: Beliefs, order: Sequence[int], *, least: float) -> "Estimates":
+        """Return what an estimator believes, whose errors are independent where less correlated than ``least``."""
+        covariances = beliefs.covariances
+        if correlation(covariances[beliefs.state[0]]) < least:
+            covariances = covariances * np.eye(covariances.shape[1])
+        spread = Spread.by_state(covariances, beliefs.state)
         cost, first = np.maximum(beliefs.cost, 0.0), beliefs.means[:, beliefs.state[0]]
         return cls(first, first, cost, spread, tuple(order), beliefs.means, beliefs.state)
 
@@ -166,7 +179,7 @@ class Estimates:
         has_run = np.array([bool(ran >> i & 1) for i in range(len(self.order))])
         sds, covariance = self.spread.at(rows, ran, has_run)
         means = self.means(rows, ran)
-        return Views(means, self.cost[rows], np.broadcast_to(sds, means.shape), covariance)
+        return Views(means, self.cost[rows], sds if sds.ndim == 2 else sds[None], covariance)
 
     def means(self, rows: Places, ran: int) -> Array:
         """Return the mean quality believed of each model (len(rows), k)."""
@@ -178,7 +191,7 @@ class Estimates:
     def answers(self, rows: Places, ran: Places) -> tuple[Places, Array]:
         """Return the model that is believed best of those that have run, and how good, for questions at their end."""
         answer, quality = np.empty(len(rows), np.intp), np.empty(len(rows))
-        for code in np.unique(ran).tolist():
+        for code in sorted(set(ran.tolist())):
             here = np.flatnonzero(ran == code)
             columns = np.array([i for i in self.order if code >> i & 1])
             means = self.means(rows[here], code)[:, columns]

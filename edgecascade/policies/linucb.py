@@ -20,7 +20,8 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.policies.mixllm import best_of, told_length
-from edgecascade.policies.mixllm_arms import Arm, Context, Stack, fit_arm, fit_context
+from edgecascade.policies.mixllm_arms import Arm, Stack, fit_arm
+from edgecascade.policies.mixllm_context import Context, fit_context
 from edgecascade.policies.mixllm_rows import Rows, price_within
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.pool import Array, Feedback, Mask, Seen
@@ -70,7 +71,7 @@ class LinUCB:
     def at(self, budget: float | None = None, *, confidence: float | None = None) -> UpperBound:
         """Return the policy of the lowest price that keeps the budget on the remembered questions, each as if new."""
         stack = Stack.of(self.arms)
-        quality, cost, doubt = self.rows.left_out(self.context(self.rows.features), stack)
+        quality, cost, doubt = self.rows.left_out(stack)
         price = price_within(
             quality + self.alpha * np.sqrt(doubt), cost / self.unit, self.rows.spent(cost), budget,
             confidence=confidence, seed=self.seed,
@@ -103,12 +104,11 @@ class LinUCB:
 
 def fit(training: Training, *, seed: int = 0, alpha: float = ALPHA) -> LinUCB:
     """Return the arms after every training question has been put to every one of them."""
-    table, features = training.table, training.features
-    context = fit_context(features, table.quality, domains=0, seed=seed)
-    rows = context(features)
+    table = training.table
+    context, rows = fit_context(training.features, table, domains=False, seed=seed)
     arms, lengths = zip(*(fit_arm(rows, table, model) for model in range(len(table.models))), strict=True)
     unit = float(table.cost.mean(axis=0).max()) or 1.0
-    remembered = Rows.of(table, features, np.stack(lengths, axis=1), seed=seed)
+    remembered = Rows.of(table, rows, np.stack(lengths, axis=1), seed=seed)
     return LinUCB(table.models, context, arms, remembered, alpha, unit, seed)
 
 

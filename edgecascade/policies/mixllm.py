@@ -10,14 +10,17 @@ of
 
 Quality, cost and doubt come of each model's own arm (``mixllm_arms``), so models come and go without the others; A^-1
 is kept by Sherman and Morrison's formula. A grade updates its model's arm, so does a yes or no, as quality 1 or 0; by
-``Weights(by_network=True)`` a yes or no goes to the network of ``mixllm_liked`` instead, as published.
+``Weights(by_network=True)`` a yes or no goes to the network of ``mixllm_liked`` instead, as published. The plain way is
+the default because it learns more: fitted on half of 13 tasks and told yes or no on 2000 questions of all, quality
+over them was .661 without feedback, .661 by the network, .682 as grades.
+
 lambda is chosen by exact breakpoints: s / (lambda / (1 + lambda)) is (quality + ALPHA doubt) - (cost - ALPHA doubt) /
 lambda, so every lambda's choice is an assignment of one Lagrangian sweep of the remembered questions.
 
 Different from the paper: cost is in units of the dearest model's mean on the training questions; the paper's own unit
 is not known to us, nor are its gamma and xi. Ours were tried on the published stream (``simulate.stream``) with seven
 models of three loads: gamma from 0.2 to 0.5 with xi from 0.2 to 0.5 did about as well, xi = 1 much worse, for who
-waits for the deadline is late. See ``mixllm_arms`` for features and predictors, ``mixllm_liked`` for yes or no.
+waits for the deadline is late. See also ``mixllm_context``, ``mixllm_arms`` and ``mixllm_liked``.
 """
 
 from collections.abc import Mapping
@@ -27,7 +30,8 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.mixllm_arms import Arm, Context, Stack, fit_arm, fit_context, like_others
+from edgecascade.policies.mixllm_arms import Arm, Stack, fit_arm, like_others
+from edgecascade.policies.mixllm_context import Context, fit_context
 from edgecascade.policies.mixllm_liked import Corrected, Liked, new_liked
 from edgecascade.policies.mixllm_rows import Rows, price_within
 from edgecascade.policies.pooled import Estimator, Fit, Training
@@ -106,10 +110,9 @@ class Mixed:
 
     def at(self, budget: float | None = None, *, confidence: float | None = None) -> MixPolicy:
         """Return the policy of the largest lambda that keeps the budget on the remembered questions, each as if new."""
-        rows = self.context(self.rows.features)
-        quality, cost, doubt = self.rows.left_out(rows, Stack.of(self.arms))
+        quality, cost, doubt = self.rows.left_out(Stack.of(self.arms))
         bonus = self.weights.alpha * doubt
-        value, price = self._feedback()(quality, rows) + bonus, cost / self.unit - bonus
+        value, price = self._feedback()(quality, self.rows.contexts) + bonus, cost / self.unit - bonus
         spent = self.rows.spent(cost)
         return self.willing(1 / price_within(value, price, spent, budget, confidence=confidence, seed=self.seed))
 
@@ -172,7 +175,7 @@ class Mixed:
             rows = rows.added(None, 0, np.empty(0))
         else:
             place = table.models.index(name)
-            arm, lengths = fit_arm(self.context(features), table, place, arm)
+            arm, lengths = fit_arm(rows.known(table.ids, self.context(features)), table, place, arm)
             rows = rows.added(table, place, lengths)
         models, arms = (*self.models, name), (*self.arms, arm)
         return replace(self, models=models, arms=arms, rows=rows, liked=self.liked.added(name))
@@ -217,12 +220,11 @@ def best_of(worth: Array, allowed: Mask) -> Mask:
 
 def fit(training: Training, *, seed: int = 0, weights: Weights | None = None) -> Mixed:
     """Return MixLLM fitted on recorded results: every model has answered every question, so all A are alike."""
-    table, features = training.table, training.features
-    context = fit_context(features, table.quality, seed=seed)
-    rows = context(features)
+    table = training.table
+    context, rows = fit_context(training.features, table, seed=seed)
     arms, lengths = zip(*(fit_arm(rows, table, model) for model in range(len(table.models))), strict=True)
     unit = float(table.cost.mean(axis=0).max()) or 1.0
-    remembered = Rows.of(table, features, np.stack(lengths, axis=1), seed=seed)
+    remembered = Rows.of(table, rows, np.stack(lengths, axis=1), seed=seed)
     liked = new_liked(rows, table.models, seed=seed)
     return Mixed(table.models, context, arms, liked, remembered, weights or Weights(), unit, seed)
 

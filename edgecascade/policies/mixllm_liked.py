@@ -5,16 +5,16 @@
     r         1 content, 0 not
 
 Policy gradient, as MixLLM learns from such feedback (arXiv:2502.18482, section on continual training, eta_3 = 0.001).
-The action is "send it to l", a coin of chance d, and what was believed is the baseline:
+The action is "send it to l", a coin of the chance that is believed, which is the baseline too:
 
-    f's weights move by   eta (r - believed) d/dw log d  =  eta (r - believed) (1 - d) d/dw f
+    f's weights move by   eta (r - believed) d/dw log believed  =  eta (r - believed) (1 - believed) d/dw f
 
 Believed is quality and d mixed by the inverse of their variances, each taken as 1 / (1 + answers / weights): the
 regression's by graded answers over its p weights, the network's by yes-or-no answers over WIDTH.
 
 Different from the paper: its eq. 15-22 are known to us only in outline (a shared network, policy gradient, a mix by
-inverse variance). The coin for an action, the baseline and these variances are ours; with this baseline the weights
-come to rest where what is believed is true.
+inverse variance). The coin for an action, the baseline, these variances and a gradient that takes believed for d are
+ours; the weights come to rest where what is believed is true. It is not the default: ``mixllm`` says why.
 """
 
 from collections.abc import Mapping

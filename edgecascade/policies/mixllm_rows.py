@@ -6,7 +6,7 @@ A ridge regression without one of its rows is known from the whole one: the row'
 (y^ - h y) / (1 - h), its doubt h / (1 - h). So nothing is fitted twice, and it holds after online updates too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -26,20 +26,20 @@ SMALLEST, LARGEST = 1e-6, 1e6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """m questions: features (m, d), and by model quality, length and cost (m, k), NaN where it did not answer."""
+    """m questions: e (m, p), and by model quality, length and cost (m, k), NaN where it did not answer."""
 
     ids: tuple[str, ...]
-    features: Array
+    contexts: Array
     prompt_tokens: Array
     quality: Array
     length: Array
     cost: Array
 
     @classmethod
-    def of(cls, table: Table, features: Array, length: Array, *, seed: int) -> Self:
-        """Return up to ``MOST`` rows of a table, drawn at random; length (n, k)."""
+    def of(cls, table: Table, contexts: Array, length: Array, *, seed: int) -> Self:
+        """Return up to ``MOST`` rows of a table, drawn at random; e (n, p), length (n, k)."""
         places = np.sort(np.random.default_rng(seed).permutation(len(table))[:MOST])
-        parts = (array[places] for array in (features, table.prompt_tokens, table.quality, length, table.cost))
+        parts = (array[places] for array in (contexts, table.prompt_tokens, table.quality, length, table.cost))
         return cls(tuple(table.ids[place] for place in places), *parts)
 
     def added(self, table: Table | None, model: int, length: Array) -> Self:
@@ -62,9 +62,15 @@ class Rows:
     def _columns(self) -> tuple[Array, Array, Array]:
         return self.quality, self.length, self.cost
 
-    def left_out(self, rows: Array, stack: Stack) -> tuple[Array, Array, Array]:
-        """Return quality, cost and doubt (m, k) believed of each question by models that had not seen it; rows: e."""
-        doubt, (quality, length) = stack.doubt(rows), stack.predict(rows)
+    def known(self, ids: Sequence[str], contexts: Array) -> Array:
+        """Return e (n, p) of questions, with the remembered one where there is one."""
+        place = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        pairs = zip(ids, contexts, strict=True)
+        return np.array([self.contexts[place[name]] if name in place else row for name, row in pairs])
+
+    def left_out(self, stack: Stack) -> tuple[Array, Array, Array]:
+        """Return quality, cost and doubt (m, k) believed of each question by models that had not seen it."""
+        doubt, (quality, length) = stack.doubt(self.contexts), stack.predict(self.contexts)
         known = np.isfinite(self.quality)
         leverage = np.where(known, doubt, 0.0)
         quality, length = (
@@ -79,13 +85,13 @@ class Rows:
 
     def as_json(self) -> dict[str, Any]:
         """Return the rows."""
-        names = ("features", "prompt_tokens", "quality", "length", "cost")
+        names = ("contexts", "prompt_tokens", "quality", "length", "cost")
         return {"ids": list(self.ids)} | {name: getattr(self, name) for name in names}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        names = ("features", "prompt_tokens", "quality", "length", "cost")
+        names = ("contexts", "prompt_tokens", "quality", "length", "cost")
         return cls(tuple(record["ids"]), *(np.asarray(record[name], np.float64) for name in names))
 
 

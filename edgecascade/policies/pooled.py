@@ -106,6 +106,5 @@ FITS: Mapping[str, str] = {
     "smoothie": "smoothie",
     "smart": "smart",
     "linucb": "linucb",
-    "preference": "preference",
 }
 """Name -> module of this folder; its ``FITS[name]`` fits, its ``of_json(record, estimator)`` reads a saved one."""

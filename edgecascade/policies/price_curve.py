@@ -7,9 +7,11 @@
              with a stated confidence as far as the betting test (``guarantees.bounded``) passes rung by rung; tested
              in a fixed order, the rungs need no correction for their number (Bauer 1991)
 
-The ladder's promise is for questions drawn like the recorded ones, none dearer than the dearest that was recorded.
+The ladder's promise is for questions drawn like the recorded ones, none dearer than the dearest that was recorded, and
+it takes the recorded costs' smallest and largest, which scale its rungs, as known.
 """
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -34,8 +36,10 @@ ROUNDING = 1e-9
 class Setting:
     """The prices that keep a budget: ``dear`` for a share of the questions, ``cheap`` for the rest.
 
-    cost, quality   means expected on the recorded questions
-    feasible        whether the budget can be kept at all; where not, this is the cheapest setting
+    cost       mean expected on the recorded questions
+    quality    mean believed of their answers; a larger budget never lowers it
+    measured   what these answers were worth, where that is known; else as believed
+    feasible   whether the budget can be kept at all; where not, this is the cheapest setting
     """
 
     cheap: float
@@ -43,6 +47,7 @@ class Setting:
     share: float
     cost: float
     quality: float
+    measured: float
     feasible: bool = True
 
     def price(self, draw: Array) -> Array:
@@ -58,12 +63,14 @@ class Setting:
 class Curve:
     """Means over the recorded questions, by price.
 
-    prices  at which they change (m,), falling     cost, quality  before the first of them, between, after (m + 1,)
+    prices  at which they change (m,), falling
+    means   cost, believed and measured quality before the first of them, between, after (m + 1, 3)
+    slack   by how much measured means may differ by chance
     """
 
     prices: Array
-    cost: Array
-    quality: Array
+    means: Array
+    slack: float
 
     @property
     def top(self) -> float:
@@ -71,13 +78,14 @@ class Curve:
         return FAR * float(self.prices[0]) if len(self.prices) else 1.0
 
     def at(self, budget: float) -> Setting:
-        """Return the best setting of at most this mean cost; a larger budget never has a lower quality."""
-        place = _best(self.cost <= budget * (1 + ROUNDING), self.cost, self.quality)
-        if place is None:
+        """Return the setting of the highest believed quality that costs at most the budget.
+
+        Measured quality follows its own noise, and its highest point mostly lies below the budget by chance; it has a
+        say only where it contradicts belief by more than chance can.
+        """
+        if not (self.means[:, 0] <= budget * (1 + ROUNDING)).any():
             return replace(self.point(0), feasible=False)
-        mixed = self._mixed(budget)
-        point = self.point(place)
-        return mixed if mixed is not None and mixed.quality > point.quality else point
+        return contradicted(self._best(budget, 1), self._best(budget, 2), self.slack)
 
     def priced(self, price: float) -> Setting:
         """Return the setting of one price for all."""
@@ -89,42 +97,52 @@ class Curve:
         upper = self.top if place == 0 else float(self.prices[place - 1])
         lower = float(self.prices[place]) if place < len(self.prices) else 0.0
         price = upper if place == 0 else float(np.sqrt(upper * lower)) if lower else upper / 2
-        return Setting(price, price, 0.0, float(self.cost[place]), float(self.quality[place]))
+        return Setting(price, price, 0.0, *self.means[place].tolist())
 
-    def _mixed(self, budget: float) -> Setting | None:
-        """Return the best mixture of a price's two sides that costs the budget."""
-        before, after = self.cost[:-1] - budget, self.cost[1:] - budget
+    def _best(self, budget: float, column: int) -> Setting:
+        """Return the setting of the best mean of a column, one price or the two sides of one."""
+        cost, values = self.means[:, 0], self.means[:, column]
+        allowed = cost <= budget * (1 + ROUNDING)
+        place = int(np.where(allowed & (values >= values[allowed].max() - ROUNDING), cost, np.inf).argmin())
+        before, after = cost[:-1] - budget, cost[1:] - budget
         crossing = np.flatnonzero(before * after < 0)
         if not len(crossing):
-            return None
-        share = before[crossing] / (before[crossing] - after[crossing])
-        quality = (1 - share) * self.quality[crossing] + share * self.quality[crossing + 1]
-        best = int(quality.argmax())
+            return self.point(place)
+        share = (before[crossing] / (before[crossing] - after[crossing]))[:, None]
+        mixed = (1 - share) * self.means[crossing] + share * self.means[crossing + 1]
+        best = int(mixed[:, column].argmax())
+        if mixed[best, column] <= values[place]:
+            return self.point(place)
         price = float(self.prices[crossing[best]])
-        return Setting(price * (1 + SIDE), price * (1 - SIDE), float(share[best]), budget, float(quality[best]))
+        return Setting(price * (1 + SIDE), price * (1 - SIDE), float(share[best, 0]), *mixed[best].tolist())
 
     def as_json(self) -> dict[str, Any]:
         """Return its arrays."""
-        return {"prices": self.prices, "cost": self.cost, "quality": self.quality}
+        return {"prices": self.prices, "means": self.means, "slack": self.slack}
+
+
+def contradicted(believed: Setting, measured: Setting, slack: float) -> Setting:
+    """Return the setting of belief, or that of measurement where it is better by more than chance."""
+    return measured if measured.measured - believed.measured > slack else believed
 
 
 def curve(ways: Ways, quality: Array, n: int) -> Curve:
-    """Return the curve of n questions' ways, each of which ends with an answer of some quality."""
-    values = np.stack([ways.cost, quality], 1) / n
+    """Return the curve of n questions' ways; ``quality``: believed and measured, of the answer of each (ways, 2)."""
+    values = np.concatenate([ways.cost[:, None], quality], 1) / n
     starts, ends = np.isfinite(ways.high), ways.low > 0
     prices = np.concatenate([ways.high[starts], ways.low[ends]])
     changes = np.concatenate([values[starts], -values[ends]])
     order = np.argsort(-prices, kind="stable")
     prices, sums = prices[order], np.cumsum(changes[order], 0)
     last = np.append(prices[1:] < prices[:-1] * (1 - SAME), True) if len(prices) else np.empty(0, bool)
-    means = values[~starts].sum(0) + np.concatenate([np.zeros((1, 2)), sums[last]])
-    return Curve(prices[last], means[:, 0], means[:, 1])
+    means = values[~starts].sum(0) + np.concatenate([np.zeros((1, 3)), sums[last]])
+    return Curve(prices[last], means, 1 / math.sqrt(n))
 
 
 def curve_of_json(record: dict[str, Any]) -> Curve:
     """Return the curve that was saved."""
-    arrays = [np.asarray(record[name], np.float64) for name in ("prices", "cost", "quality")]
-    return Curve(*arrays)
+    prices, means = (np.asarray(record[name], np.float64) for name in ("prices", "means"))
+    return Curve(prices, means, float(record["slack"]))
 
 
 # Confidence
@@ -135,7 +153,7 @@ class Ladder:
     """What each recorded question costs at fixed prices.
 
     prices  falling (m,); the first is the cheapest setting's      costs  (m, n), questions in random order
-    quality  mean at each (m,)                                     most   that a question can cost
+    quality  believed and measured, means at each (m, 2)           most   that a question can cost
     """
 
     prices: Array
@@ -143,23 +161,30 @@ class Ladder:
     quality: Array
     most: float
 
+    @property
+    def slack(self) -> float:
+        """By how much measured means may differ by chance."""
+        return 1 / math.sqrt(len(self.costs[0]))
+
     def at(self, budget: float, confidence: float) -> Setting:
         """Return the best setting whose mean cost is at most the budget with this confidence on new questions."""
-        best = self._setting(0, 0, feasible=False)
         if budget >= self.most:
-            return self._setting(int(self.quality.argmax()), 0)
+            return self._best([(rung, 0) for rung in range(len(self.prices))])
         if budget <= 0:
-            return best
+            return self._setting(0, 0, feasible=False)
         epsilon, delta = budget / self.most, 1 - confidence
         c = bet(self.costs.shape[1], epsilon, delta)
-        for rung in range(len(self.prices)):
-            for quarter in range(QUARTERS if rung < len(self.prices) - 1 else 1):
-                losses = self._costs(rung, quarter) / self.most
-                if betting_p_value(losses, epsilon, c) > delta:
-                    return best
-                found = self._setting(rung, quarter)
-                best = found if not best.feasible or found.quality > best.quality else best
-        return best
+        passed: list[tuple[int, int]] = []
+        for place in [(rung, quarter) for rung in range(len(self.prices)) for quarter in range(QUARTERS)]:
+            if betting_p_value(self._costs(*place) / self.most, epsilon, c) > delta:
+                break
+            passed.append(place)
+        return self._best(passed) if passed else self._setting(0, 0, feasible=False)
+
+    def _best(self, places: list[tuple[int, int]]) -> Setting:
+        settings = [self._setting(*place) for place in places]
+        measured = max(settings, key=lambda one: one.measured)
+        return contradicted(max(settings, key=lambda one: one.quality), measured, self.slack)
 
     def _costs(self, rung: int, quarter: int) -> Array:
         share = quarter / QUARTERS
@@ -170,7 +195,8 @@ class Ladder:
         share, after = quarter / QUARTERS, min(rung + 1, len(self.prices) - 1)
         quality = (1 - share) * self.quality[rung] + share * self.quality[after]
         cost = float(self._costs(rung, quarter).mean())
-        return Setting(float(self.prices[rung]), float(self.prices[after]), share, cost, float(quality), feasible)
+        cheap, dear = float(self.prices[rung]), float(self.prices[after])
+        return Setting(cheap, dear, share, cost, float(quality[0]), float(quality[1]), feasible)
 
     def as_json(self) -> dict[str, Any]:
         """Return its arrays."""
@@ -184,11 +210,11 @@ def ladder(ways: Ways, quality: Array, n: int, *, highest: float, top: float, mo
     """
     prices = np.append(max(top, highest), highest * 2.0 ** (-np.arange(HALF_OCTAVES) / 2))
     order = np.random.default_rng(seed).permutation(n)
-    costs, means = np.empty((len(prices), n)), np.empty(len(prices))
+    costs, means = np.empty((len(prices), n)), np.empty((len(prices), 2))
     for rung, price in enumerate(prices):
         here = np.flatnonzero((ways.low <= price) & (price < ways.high))
         costs[rung, ways.rows[here]] = ways.cost[here]
-        means[rung] = quality[here].mean()
+        means[rung] = quality[here].mean(0)
     return Ladder(prices, costs[:, order], means, most)
 
 
@@ -196,11 +222,3 @@ def ladder_of_json(record: dict[str, Any]) -> Ladder:
     """Return the ladder that was saved."""
     prices, costs, quality = (np.asarray(record[name], np.float64) for name in ("prices", "costs", "quality"))
     return Ladder(prices, costs, quality, float(record["most"]))
-
-
-def _best(allowed: np.ndarray[Any, Any], cost: Array, quality: Array) -> int | None:
-    """Return the place of the highest quality that is allowed, the cheapest of equals."""
-    if not allowed.any():
-        return None
-    best = quality[allowed].max()
-    return int(np.where(allowed & (quality >= best - ROUNDING), cost, np.inf).argmin())

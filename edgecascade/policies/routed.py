@@ -92,7 +92,7 @@ class CascadeRouting:
         ran, going = np.zeros(len(price), np.intp), np.arange(len(price))
         for ratio in self.prices.ratios:
             following = []
-            for code in np.unique(ran[going]).tolist():
+            for code in sorted(set(ran[going].tolist())):
                 rows = going[ran[going] == code]
                 model = next_models(seen.views(rows, code), code, price[rows] * ratio, self.rules)
                 on = model != STOP

@@ -77,7 +77,7 @@ class RoutingPolicy:
     def _views(self, quality: Array, cost: Array, ran: int) -> Views:
         has_run = np.array([bool(ran >> i & 1) for i in range(quality.shape[1])])
         sds, covariance = self.routing.spread.at(slice(None), ran, has_run)
-        return Views(quality, cost, np.broadcast_to(sds, quality.shape), covariance)
+        return Views(quality, cost, sds[None], covariance)
 
     def _price(self, draw: Array, ran: int) -> Array:
         ratios = self.routing.prices.ratios
@@ -112,8 +112,9 @@ class FittedRouting:
 def _alike(seen: Seen) -> Iterator[tuple[Places, int, tuple[int, ...]]]:
     """Yield questions that have run the same models and may ask the same ones: rows, R, open models."""
     k = seen.ran.shape[1]
-    both = np.concatenate([seen.ran, seen.open & ~seen.ran], 1)
-    kinds, kind = np.unique(both, axis=0, return_inverse=True)
-    for place, one in enumerate(kinds):
-        ran = sum(1 << int(i) for i in np.flatnonzero(one[:k]))
-        yield np.flatnonzero(kind.ravel() == place), ran, tuple(np.flatnonzero(one[k:]).tolist())
+    powers = 1 << np.arange(k)
+    ran, may = seen.ran @ powers, (seen.open & ~seen.ran) @ powers
+    kinds = sorted(set(zip(ran.tolist(), may.tolist(), strict=True)))
+    for has_run, is_open in kinds:
+        rows = np.arange(len(ran)) if len(kinds) == 1 else np.flatnonzero((ran == has_run) & (may == is_open))
+        yield rows, has_run, tuple(i for i in range(k) if is_open >> i & 1)

@@ -1,6 +1,7 @@
 """The page of an evaluation: it says what was found, stands alone, and is well-formed."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -74,6 +75,14 @@ def test_a_page_says_who_pays_and_who_does_not() -> None:
     assert "good pays:" in said and "+4.0 points above the random mix" in said and "Idle collapsed to large" in said
     assert "idle does not beat the random mix" in said and "loses to the threshold cascade" in said
     assert "none is not available: it wants <answers>" in said and "--policy good --save" in said
+
+
+def test_a_policy_that_pays_at_other_budgets_is_named() -> None:
+    """Where all of them end at the dearest model, the curves still tell."""
+    rising = replace(IDLE, areas={"random_mix": Gain(0.02, 0.01, 0.03), "threshold": Gain(0.01, 0.005, 0.02)})
+    said = Reader(page_of(found_of(rising))).said
+
+    assert "idle pays at other budgets:" in said and "Over all budgets it beats the random mix" in said
 
 
 @pytest.mark.parametrize("policies", [(IDLE,), (NONE, IDLE)])

@@ -63,8 +63,8 @@ def test_the_seed_decides_all_but_the_seconds(pool: Make) -> None:
 
 def test_json_has_every_key(pool: Make) -> None:
     """Of each policy and baseline; curves only in a sweep."""
-    record = evaluated(pool, "random").as_json()
-    swept = evaluated(pool, "random", sweep=True).as_json()
+    found = evaluated(pool, "random")
+    record, swept = found.as_json(), replace(found, sweep=True).as_json()
     wanted = {"quality", "cost", "calls", "fit_seconds", "decide_microseconds", "auc", "interval", "against"}
 
     for one in (*record["policies"].values(), *record["baselines"].values()):

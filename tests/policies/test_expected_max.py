@@ -1,6 +1,7 @@
 """The expected maximum of normals: against literal quadrature, against a million draws, and what must hold of it."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def literal(means: Array, sds: Array) -> float:
     ends = np.unique(np.concatenate([means + reach * sds for reach in (-9, -4, -2, -1, 0, 1, 2, 4, 9)]))
     at, weights = np.polynomial.legendre.leggauss(24)
     total = 0.0
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends):
         t = (low + high) / 2 + (high - low) / 2 * at
         below = [ndtr((t - m) / s) if s else (t >= m).astype(float) for m, s in zip(means, sds, strict=True)]
         total += (high - low) / 2 * float(weights @ np.prod(below, axis=0))

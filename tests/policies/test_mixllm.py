@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from edgecascade.errors import PolicyError
+from edgecascade.estimators.domains import Domains
 from edgecascade.estimators.ridge import empty_ridge
 from edgecascade.policies.frontier import lagrangian_sweep
 from edgecascade.policies.mixllm import Mixed, Weights, fit, of_json
-from edgecascade.policies.mixllm_arms import LENGTH, QUALITY, fit_arm, fit_context, lengths_of, like_others
+from edgecascade.policies.mixllm_arms import LENGTH, QUALITY, Stack, fit_arm, lengths_of, like_others
+from edgecascade.policies.mixllm_context import Context, fit_context
 from edgecascade.policies.mixllm_liked import new_liked
 from edgecascade.policies.mixllm_rows import Rows, means_along, price_within
 from edgecascade.policies.playing import shown, whole_view
@@ -95,7 +97,7 @@ def test_the_choice_is_the_papers_formula() -> None:
     waits = np.array([0.0, 9.0, 2.0, 30.0])
     found = policy.worth(first_seen(on, waits=waits))
     rows = np.hstack([policy.context(on.features), np.ones((200, 1))])
-    old = np.hstack([policy.context(trained().features), np.ones((160, 1))])
+    old = np.hstack([mixed().rows.contexts, np.ones((160, 1))])
     matrix = np.eye(rows.shape[1]) + old.T @ old
     for model in range(4):
         start = mixed().arms[model].start
@@ -112,18 +114,15 @@ def test_the_choice_is_the_papers_formula() -> None:
 
 
 def test_leaving_a_question_out_needs_no_second_fit() -> None:
-    """What is believed of a remembered question is what the fit without it would say."""
-    on = world(40, seed=5)
-    context = fit_context(on.features, on.table.quality)
-    whole = fit(on.training)
-    quality, _, doubt = whole.rows.left_out(context(on.features), whole.willing(1.0).stack)
-    without = np.arange(40) != 7
-    arm, _ = fit_arm(context(on.features[without]), on.table.rows(without), 2)
-    mean = whole.arms[2].start[QUALITY] - arm.start[QUALITY]
-    row = context(on.features[7:8])
+    """What is believed of a remembered question is what the fit without it would say, but for the mean it is from."""
+    whole = fit(world(40, seed=5).training)
+    quality, _, doubt = whole.rows.left_out(Stack.of(whole.arms))
+    without, rows = np.arange(40) != 7, whole.rows.contexts
+    arm, _ = fit_arm(rows[without], world(40, seed=5).table.rows(without), 2)
+    moved = abs(whole.arms[2].start[QUALITY] - arm.start[QUALITY])
 
-    assert doubt[7, 2] == pytest.approx(float(arm.ridge.doubt(row)[0, 0]))
-    assert quality[7, 2] == pytest.approx(float(arm.predict(row)[0, QUALITY]), abs=abs(mean) + 1e-9)
+    assert doubt[7, 2] == pytest.approx(float(arm.ridge.doubt(rows[7:8])[0, 0]))
+    assert quality[7, 2] == pytest.approx(float(arm.predict(rows[7:8])[0, QUALITY]), abs=moved + 1e-9)
 
 
 def test_what_is_spent_along_the_sweep() -> None:
@@ -178,7 +177,7 @@ def test_a_model_that_joins_late_comes_to_the_same() -> None:
     on = world(400)
     three = fit(replace(on.training, table=on.table.only(on.table.models[:3])))
     late = three.add_model("large", on.table, on.features)
-    early, _ = fit_arm(three.context(on.features), on.table, 3)
+    early, _ = fit_arm(three.rows.contexts, on.table, 3)
     rows = three.context(world(60, seed=1).features)
 
     assert np.abs(late.arms[3].predict(rows) - early.predict(rows))[:, QUALITY].max() < 0.1
@@ -222,7 +221,7 @@ def test_graded_answers_come_to_the_same_as_fitting_with_them() -> None:
         assert abs(quality - after[QUALITY]) < abs(quality - before[QUALITY])
         assert abs(tokens - after[LENGTH]) < abs(tokens - before[LENGTH])
     start = mixed().arms[1].start
-    rows = np.vstack([mixed().context(on.features), row])
+    rows = np.vstack([mixed().rows.contexts, row])
     tall = np.hstack([rows, np.ones((len(rows), 1))])
     old, late = (np.stack([one.table.quality[:, 1], one.table.lengths[:, 1]], axis=1) for one in (on, new))
     weights = np.linalg.solve(np.eye(tall.shape[1]) + tall.T @ tall, tall.T @ (np.vstack([old, late]) - start))
@@ -299,17 +298,29 @@ def test_the_longest_queue_is_left() -> None:
     assert np.array_equal(chosen, replace(policy, weights=Weights(beta=0.0)).next(seen))
 
 
-def test_domains_are_used_where_they_help() -> None:
-    """Where quality jumps between groups that lie on no line they join the features; on noise the fit stays flat."""
+@pytest.mark.parametrize("tagged", [False, True])
+def test_domains_are_used_where_they_help(tagged: bool) -> None:
+    """Where quality jumps between groups that lie on no line they join the features, by their tags where there are."""
     random = np.random.default_rng(0)
     group = random.integers(0, 6, 300)
     features = random.normal(size=(6, 2))[group] * 3 + 0.1 * random.normal(size=(300, 2))
     jumping = np.array([0.1, 0.9, 0.2, 0.9, 0.1, 0.8])[group][:, None]
-    quality = (random.random((300, 2)) < jumping).astype(float)
-    noise = fit_context(random.normal(size=(300, 5)), random.random((300, 2)))
+    tags = {"tasks": tuple(map(str, group))} if tagged else {}
+    table = Table.of((random.random((300, 2)) < jumping).astype(float), **tags)
+    context, rows = fit_context(features, table)
 
-    assert fit_context(features, quality).domains is not None
-    assert noise.penalty >= 100
+    assert context.domains is not None
+    assert isinstance(context.domains, Domains) or not tagged
+    assert rows.shape == context(features).shape
+    assert np.array_equal(Context.of_json(context.as_json())(features), context(features))
+
+
+def test_noise_is_shrunk() -> None:
+    """Features that say nothing are all but ignored."""
+    random = np.random.default_rng(0)
+    context, _ = fit_context(random.normal(size=(300, 5)), Table.of(random.random((300, 2))))
+
+    assert context.penalty >= 100
 
 
 def test_prices_are_read_from_costs() -> None:
@@ -347,5 +358,5 @@ def test_only_so_many_questions_are_remembered() -> None:
     on = world(2100)
     rows = Rows.of(on.table, on.features, on.table.lengths, seed=0)
 
-    assert len(rows.ids) == len(rows.features) == 2000
+    assert len(rows.ids) == len(rows.contexts) == 2000
     assert list(map(int, rows.ids)) == sorted(map(int, rows.ids))
