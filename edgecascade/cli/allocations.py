@@ -1,6 +1,6 @@
-"""What a search for the best models has found, in words: a table, and whether it shows anything."""
+"""Allocations as people type them, and what a search for the best one has found, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,45 @@ if TYPE_CHECKING:
     from edgecascade.composing.asking import Counts
     from edgecascade.composing.optimising import Compared, Optimised
     from edgecascade.composing.trying import Trials
+    from edgecascade.compound.program import Program
+
+
+def words_in(text: str) -> list[str]:
+    """Return what stands between commas.
+
+    >>> words_in("a, b,,c,")
+    ['a', 'b', 'c']
+    """
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def pairs_in(text: str) -> dict[str, str]:
+    """Return each module's model; BadParameter for what is no pair, and for a module that is named twice."""
+    pairs = [word.partition("=") for word in words_in(text)]
+    if wrong := next(("".join(parts) for parts in pairs if not all(parts)), None):
+        raise click.BadParameter(f"{wrong!r} is no pair; wanted MODULE=MODEL, like critic=smollm2-135m",
+                                 param_hint="--allocate")  # fmt: skip
+    modules = [module for module, _, _ in pairs]
+    if twice := next((module for module in modules if modules.count(module) > 1), None):
+        raise click.BadParameter(f"{twice!r} is given two models; wanted one a module", param_hint="--allocate")
+    return {module: model for module, _, model in pairs}
+
+
+def allocated(program: "Program", models: Sequence[str], stated: Mapping[str, str]) -> dict[str, str]:
+    """Return each module's model: the one stated, else the only one there is; ConfigError where a module has none."""
+    from edgecascade.compound.program import check_allocation
+    from edgecascade.errors import ConfigError
+
+    shorts = [short(name) for name in models]
+    by_short = {name: model for name, model in zip(shorts, models, strict=True) if shorts.count(name) == 1}
+    chosen = dict.fromkeys(program.modules, models[0]) if len(models) == 1 else {}
+    chosen |= {module: by_short.get(model, model) for module, model in stated.items()}
+    check_allocation(program, chosen)
+    if unknown := sorted(set(chosen.values()) - set(models)) if models else []:
+        raise ConfigError(
+            f"the model {unknown[0]!r} is not among those named: found {', '.join(models)}; add it to --models"
+        )
+    return chosen
 
 
 def say_optimised(found: "Optimised", trials: "Trials") -> None:
@@ -47,6 +86,8 @@ def _row(one: "Compared") -> str:
 def _verdict(found: "Optimised", names: Sequence[str]) -> str:
     """Return what the held-out questions say of the choice."""
     best = names[found.best_single]
+    if found.gain is None and found.held_out:
+        return "the held-out questions were not all asked: how good the choice is on new questions is not known"
     if found.gain is None:
         return "nothing was held out: how good the choice is on new questions is not known"
     if len(set(found.chosen.allocation)) == 1 and found.chosen.allocation[0] == found.best_single:
@@ -57,9 +98,9 @@ def _verdict(found: "Optimised", names: Sequence[str]) -> str:
 
 def spent_line(counts: "Counts") -> str:
     """Return how many calls were asked now, and how many replies were on record."""
-    long = f", {counts.too_long} too long for their model" if counts.too_long else ""
+    unread = f", {counts.unread} empty or too long for their model" if counts.unread else ""
     asked = f"{counted(counts.asked, 'call')} asked in {counts.seconds:.1f} s for {dollars(counts.usd)}"
-    return f"{asked}, {counts.kept:,} on record{long}"
+    return f"{asked}, {counts.kept:,} on record{unread}"
 
 
 def dollars(usd: float | None) -> str:

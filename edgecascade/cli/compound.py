@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecascade.cli.allocations import dollars, say_optimised, short, spent_line
+from edgecascade.cli.allocations import allocated, dollars, pairs_in, say_optimised, short, spent_line, words_in
 from edgecascade.cli.compare import finite
 from edgecascade.cli.options import engine_options, options_as, settings_of
 from edgecascade.cli.progress import counter, progress_bar
@@ -87,11 +87,12 @@ def run(
     """
     from edgecascade.composing.optimising import figures_of
     from edgecascade.composing.programs import find_program
-    from edgecascade.composing.results import read_allocation, write_record
+    from edgecascade.composing.results import VERSION, read_allocation, write_record
 
+    _check_out(out, given["source"], allocation)
     found = find_program(program)
     stated = read_allocation(allocation, found) if allocation else {}
-    chosen = _allocated(found, _words(models), stated | _pairs(allocate))
+    chosen = allocated(found, words_in(models), stated | pairs_in(allocate))
     names = list(dict.fromkeys(chosen[module] for module in found.modules))
     with _trials(found, names, given, engine) as (trials, source):
         rows = range(len(trials))
@@ -99,11 +100,11 @@ def run(
         figures = figures_of(trials.tried([place], rows)[0])
         answers = trials.answers(place, rows)
         counts = trials.asker.counts
-    record = {"program": program, "allocation": chosen, **figures.as_json(), "n": len(answers), "questions": source}
-    record |= {"spent": counts.as_json()}
+    record = {"schema_version": VERSION, "program": program, "allocation": chosen, **figures.as_json()}
+    record |= {"n": len(answers), "questions": source, "spent": counts.as_json()}
     record |= {"answers": {one.id: answer for one, answer in zip(trials.questions, answers, strict=True)}}
     if out:
-        write_record(out, {"schema_version": 1} | record)
+        write_record(out, record)
     if as_json:
         click.echo(json.dumps(record))
         return
@@ -121,6 +122,7 @@ def run(
 @click.option(
     "--train",
     type=click.FloatRange(0, 1, min_open=True),
+    callback=finite,
     default=0.5,
     show_default=True,
     help="Choose by this share of the questions; the rest only judges what was chosen.",
@@ -143,8 +145,6 @@ def run(
 @click.option("--alpha", type=click.FloatRange(0), callback=finite, help="How much that counts beside the quality.")
 @click.option(
     "--value-usd",
-    "--usd-per-quality",
-    "value_usd",
     type=click.FloatRange(0, min_open=True),
     callback=finite,
     help="What a right answer is worth: calls then cost quality. [default: they do not]",
@@ -189,7 +189,8 @@ def optimise(
         raise click.UsageError("a diagnoser counts by --alpha, above 0: give both, or neither")
     if usd_per_second and value_usd is None:
         raise click.UsageError("seconds cost quality only where quality has a price: give --value-usd as well")
-    found, names = find_program(program), _words(models)
+    _check_out(out, given["source"])
+    found, names = find_program(program), words_in(models)
     plan = Plan(
         train=train,
         aggregate=aggregate,
@@ -239,7 +240,10 @@ def _trials(
     questions = part_of(file.questions, limit=given.get("limit"))
     if not questions:
         raise QuestionFileError("nothing to ask: found no question that can be graded, wanted one; see the notes")
-    folders, everyone = Folders.of(os.environ), list(dict.fromkeys([*models, *([diagnoser] if diagnoser else [])]))
+    folders, everyone = (
+        Folders.of(os.environ),
+        [*models, *([diagnoser] if diagnoser and diagnoser not in models else [])],
+    )
     with ExitStack() as opened:
         ledger = opened.enter_context(Ledger(folders.state / "ledger.db", clock=time.time))
         with progress_bar() as progress:
@@ -259,32 +263,12 @@ def _trials(
         yield Trials(program, models, questions, asker, diagnoser=diagnoser), file.sha256
 
 
-def _allocated(program: "Program", models: Sequence[str], stated: Mapping[str, str]) -> dict[str, str]:
-    """Return each module's model: the one stated, else the only one there is; ConfigError where a module has none."""
-    from edgecascade.compound.program import check_allocation
-    from edgecascade.errors import ConfigError
+def _check_out(out: Path | None, *read: Path | None) -> None:
+    """Refuse before anything is asked what could not be written afterwards, or would replace what is read."""
+    from edgecascade.store.fitted_files import check_out
 
-    by_short = {short(name): name for name in models}
-    chosen = dict.fromkeys(program.modules, models[0]) if len(models) == 1 else {}
-    chosen |= {module: by_short.get(model, model) for module, model in stated.items()}
-    check_allocation(program, chosen)
-    if unknown := sorted(set(chosen.values()) - set(models)) if models else []:
-        raise ConfigError(
-            f"the model {unknown[0]!r} is not among those named: found {', '.join(models)}; add it to --models"
-        )
-    return chosen
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _pairs(text: str) -> dict[str, str]:
-    wrong = next((word for word in _words(text) if "=" not in word), None)
-    if wrong:
-        raise click.BadParameter(f"{wrong!r} is no pair; wanted MODULE=MODEL, like critic=smollm2-135m",
-                                 param_hint="--allocate")  # fmt: skip
-    return {module: model for module, _, model in (word.partition("=") for word in _words(text))}
+    if out:
+        check_out(out, ".json", [path for path in read if path])
 
 
 def _notice(line: str) -> None:

@@ -12,8 +12,8 @@ from edgecascade.prompts import question_of
 from edgecascade.records import Question, Sampling
 from edgecascade.store.calls import CallsFile, Reply
 
-UNREADABLE = Reply("", 0, 0, 0.0, 0.0)
-"""Stands for the reply to a prompt that is too long for its model: it says nothing. Not kept in the file."""
+UNREAD = Reply("", 0, 0, 0.0, 0.0)
+"""Stands for the reply to a prompt that is empty, or too long for its model: it says nothing. Not kept in the file."""
 
 
 class Wanted(NamedTuple):
@@ -29,12 +29,13 @@ class Counts:
     """What the calls took by now.
 
     asked     models were asked now               kept      replies that were on file already
-    too_long  prompts that did not fit            tokens, seconds, usd  of those asked now; usd None: unknown
+    unread    prompts that were empty, or too long for their model
+    tokens, seconds, usd  of those asked now; usd None: unknown
     """
 
     asked: int = 0
     kept: int = 0
-    too_long: int = 0
+    unread: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
@@ -82,8 +83,7 @@ class Asker:
     def reply(self, wanted: Wanted) -> Reply | None:
         """Return the reply to a call that was asked, in this run or an earlier one; None where none was."""
         if wanted not in self._known:
-            found = self._known[wanted] = self._file.find(self._digest(wanted))
-            self.counts = replace(self.counts, kept=self.counts.kept + bool(found))
+            self._known[wanted] = self._on_file(wanted) if wanted.prompt.strip() else self._unread()
         return self._known[wanted]
 
     def ask(self, calls: Iterable[Wanted]) -> None:
@@ -100,15 +100,22 @@ class Asker:
                     self._known[call] = self._asked(call)
                     self._tell(self.counts.asked, total, model)
 
+    def _on_file(self, wanted: Wanted) -> Reply | None:
+        found = self._file.find(self._digest(wanted))
+        self.counts = replace(self.counts, kept=self.counts.kept + bool(found))
+        return found
+
+    def _unread(self) -> Reply:
+        self.counts = replace(self.counts, unread=self.counts.unread + 1)
+        return UNREAD
+
     def _asked(self, wanted: Wanted) -> Reply:
         try:
             reply = self._ready(wanted.model).answer(self._question(wanted))
         except ContextLengthError:
-            self.counts = replace(self.counts, too_long=self.counts.too_long + 1)
-            return UNREADABLE
+            return self._unread()
         self.counts = self.counts.added(reply)
-        self._file.keep(self._digest(wanted), wanted.model, wanted.prompt, reply)
-        return reply
+        return self._file.keep(self._digest(wanted), wanted.model, wanted.prompt, reply)
 
     def _ready(self, model: str) -> Member:
         """Return the model, open; where it finds no room beside the others, these are closed first."""

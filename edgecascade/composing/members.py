@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -193,10 +194,9 @@ def open_members(
 
 
 def _identity(sha256: str, settings: EngineSettings) -> str:
-    """Return what a model file's greedy replies depend on; how long its context is, and how many threads, is left out.
+    """Return what a model file's greedy replies depend on: all settings but threads, whose difference is rounding.
 
     Known without loading model or library, so that a run whose replies are all on record loads neither.
     """
-    names = ("gpu_layers", "chunk", "kv_type", "flash_attention", "template")
-    known = {name: getattr(settings, name) for name in names}
-    return json.dumps({"sha256": sha256, "library": native.version(), **known}, sort_keys=True)
+    known = {"sha256": sha256, "library": native.version(), **asdict(replace(settings, threads=None))}
+    return json.dumps(known, sort_keys=True)

@@ -7,8 +7,8 @@ The figures of the training part flatter whatever was chosen by them; those held
 interval says how little they show, and the gain over the best model everywhere is paired, question by question.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -159,13 +159,13 @@ def optimise(trials: Trials, plan: Plan, *, stage: Stage = lambda what: None) ->
     best = None
     if plan.exhaustive:
         stage("every allocation")
-        with suppress(BudgetError):
+        with _while_allowed(stage):
             best = best_of(worth, every(modules, models))
     wanted = [search.allocation, *uniform(modules, models), *([best.allocation] if best else [])]
     there = None
     if held_out:
         stage("held out")
-        with suppress(BudgetError):
+        with _while_allowed(stage):
             there = trials.tried(wanted, held_out)
     compared = _compared(trials, wanted, training, there)
     place = uniform(modules, models).index(single.allocation)
@@ -181,6 +181,15 @@ def optimise(trials: Trials, plan: Plan, *, stage: Stage = lambda what: None) ->
     )
 
 
+@contextmanager
+def _while_allowed(stage: Stage) -> Iterator[None]:
+    """Leave undone, and say, what takes more calls than are allowed."""
+    try:
+        yield
+    except BudgetError as error:
+        stage(f"left out: {error}")
+
+
 def worth_of(trials: Trials, rows: Rows, plan: Plan) -> Worth:
     """Return the worth of allocations on some questions: quality less what it cost, in units of a right answer."""
 
@@ -191,14 +200,14 @@ def worth_of(trials: Trials, rows: Rows, plan: Plan) -> Worth:
 
 
 def split(count: int, train: float, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the numbers of the questions to choose by, and of those held out, each rising.
+    """Return the numbers of the questions to choose by, and of those held out, each rising; no part is empty if it can.
 
     >>> split(4, 0.5, 0), split(3, 1.0, 0)
     (((0, 2), (1, 3)), ((0, 1, 2), ()))
     """
     if not count:
         raise QuestionFileError("nothing to choose by: found no question, wanted one or more; see the notes")
-    chosen = max(1, round(train * count))
+    chosen = max(1, min(round(train * count), count - (train < 1)))
     mixed = np.random.default_rng(seed).permutation(count).tolist()
     return tuple(sorted(mixed[:chosen])), tuple(sorted(mixed[chosen:]))
 

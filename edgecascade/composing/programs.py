@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import sys
 from pathlib import Path
 
 from edgecascade.compound.program import Program
@@ -31,7 +32,7 @@ def _imported(path: Path, name: str) -> Program:
         raise ConfigError(f"{path} holds no program: found no such file, wanted one; name it as path/to/file.py:name")
     spec = importlib.util.spec_from_file_location(f"edgecascade_program_{path.stem}", path)
     assert spec and spec.loader  # there is one for every name that ends in .py
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for theirs there
     spec.loader.exec_module(module)
     found = getattr(module, name, None)
     if isinstance(found, Program):

@@ -94,24 +94,34 @@ class Trials:
 
     def _play(self, allocations: Sequence[Allocation], rows: Rows) -> None:
         """Run the program to its end under each allocation on each question."""
-        todo = [
-            cell
-            for cell in dict.fromkeys((allocation, row) for allocation in allocations for row in rows)
-            if cell not in self._played
-        ]
+        todo: dict[tuple[Allocation, int], Played | None] = {
+            cell: None for allocation in allocations for row in rows if (cell := (allocation, row)) not in self._played
+        }
         while todo:
             wanted: list[Wanted] = []
-            left = []
-            for allocation, row in todo:
+            left: dict[tuple[Allocation, int], Played | None] = {}
+            for (allocation, row), before in todo.items():
                 models = self._models_of(allocation)
                 played = replayed(self.program, self._texts[row], partial(self._said, models))
+                if before:
+                    self._check_same(before, played, row)
                 if played.missing:
                     wanted.append(_wanted(played.missing, models))
-                    left.append((allocation, row))
+                    left[allocation, row] = played
                 else:
                     self._played[allocation, row] = played
             self.asker.ask(wanted)
             todo = left
+
+    def _check_same(self, before: Played, played: Played, row: int) -> None:
+        """Raise ConfigError where a program that is run again has not asked what it asked before."""
+        asked = [*(asked for asked, _ in before.calls), before.missing]
+        if [asked for asked, _ in played.calls[: len(asked)]] != asked:
+            raise ConfigError(
+                f"the program {self.program.name!r} is not the same twice on question {self.questions[row].id!r}: "
+                "found another call after the same replies, wanted the same; leave out chance, clock and what is kept "
+                "between questions"
+            )
 
     def _models_of(self, allocation: Allocation) -> dict[str, str]:
         return {module: self.models[model] for module, model in zip(self.program.modules, allocation, strict=True)}

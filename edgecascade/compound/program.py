@@ -7,10 +7,11 @@ r"""A compound program: ordinary Python that asks models through its modules, ea
 
 It must say the same whenever its modules reply the same: no clock, no chance, nothing kept between two questions. It is
 then known by its modules' replies alone, so it can be run again from a record of them (``replayed``), and two
-allocations share every reply that they have in common.
+allocations share every reply that they have in common. It calls one module after another, from no thread of its own.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from edgecascade.errors import ConfigError
 
 MAX_TOKENS = 32
 """The longest reply of a module that asks for no other length: a small model says what it has to say early."""
+MOST_CALLS = 200
+"""On one question: to the same prompt a module replies the same, so a loop that waits for another reply never ends."""
 
 
 class Call(Protocol):
@@ -79,7 +82,7 @@ class Played:
 
 
 class _MissingError(BaseException):
-    """Ends a program at its first call without a reply; no ``except Exception`` of a program stops it."""
+    """Ends a program at its first call without a reply; one that catches even this has not answered for that."""
 
 
 def program(*modules: str) -> Callable[[Run], Program]:
@@ -102,15 +105,17 @@ def program(*modules: str) -> Callable[[Run], Program]:
 def replayed(program: Program, question: str, replies: Replies) -> Played:
     """Return how far the program comes on a question, by the replies on record.
 
-    Raises ConfigError where it calls a module that it has not named, or answers with something that is no text; what
-    else it raises is its own.
+    Raises ConfigError where it calls a module that it has not named, asks or answers with something that is no text, or
+    calls without end; what else it raises is its own.
     """
     calls: list[tuple[Asked, str]] = []
     missing: Asked | None = None
 
     def call(module: str, prompt: str, *, max_tokens: int = MAX_TOKENS) -> str:
         nonlocal missing
-        _check_module(program, module)
+        if missing:  # the program has caught what was to end it
+            raise _MissingError
+        _check_call(program, module, prompt, len(calls))
         asked = Asked(module, prompt, max_tokens)
         reply = replies(asked)
         if reply is None:
@@ -119,9 +124,10 @@ def replayed(program: Program, question: str, replies: Replies) -> Played:
         calls.append((asked, reply))
         return reply
 
-    try:
+    answer = None
+    with suppress(_MissingError):
         answer = program.run(question, call)
-    except _MissingError:
+    if missing:
         return Played(tuple(calls), missing=missing)
     if not isinstance(answer, str):
         raise ConfigError(
@@ -130,18 +136,31 @@ def replayed(program: Program, question: str, replies: Replies) -> Played:
     return Played(tuple(calls), answer)
 
 
-def _check_module(program: Program, module: str) -> None:
+def _check_call(program: Program, module: str, prompt: object, calls: int) -> None:
     if module not in program.modules:
         raise ConfigError(
             f"the program {program.name!r} calls {module!r}: found no such module, wanted one of "
             f"{', '.join(program.modules)}; name it with the others"
         )
+    if not isinstance(prompt, str):
+        raise ConfigError(
+            f"the program {program.name!r} asks {module!r} no question: found {type(prompt).__name__}, wanted text; "
+            "make a str of it"
+        )
+    if calls >= MOST_CALLS:
+        raise ConfigError(
+            f"the program {program.name!r} does not end: found more than {MOST_CALLS} calls on one question, wanted "
+            "fewer; asked the same, a module replies the same, so bound its loops"
+        )
 
 
 def check_allocation(program: Program, models: Mapping[str, str]) -> None:
     """Raise ConfigError where a module has no model, or a model is given to what is no module."""
-    for module in models:
-        _check_module(program, module)
+    if unknown := [module for module in models if module not in program.modules]:
+        raise ConfigError(
+            f"the program {program.name!r} has no module {unknown[0]!r}: found a model for it, wanted models for "
+            f"{', '.join(program.modules)}; leave it out"
+        )
     if without := [module for module in program.modules if module not in models]:
         raise ConfigError(
             f"the program {program.name!r} cannot run: found no model for {', '.join(without)}, wanted one each; give "

@@ -92,6 +92,8 @@ def choices_in(question: str) -> list[str]:
     """
     choices: list[str] = []
     for letter, text in re.findall(r"^([A-Z])\. (.+)$", question, re.MULTILINE):
+        if letter == "A":  # what stood before was another list, or a name: A. Lincoln
+            choices = []
         if letter == ascii_uppercase[len(choices) % 26]:
             choices.append(text)
     return choices if len(choices) > 1 else []

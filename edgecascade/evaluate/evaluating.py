@@ -23,6 +23,7 @@ BY_NATURE = ("constant", "random")
 COLLAPSED = 0.95
 """Of the questions: a policy that asks one model alone so often is hardly a policy."""
 OVERSPENT = 1.05
+FEW_SPLITS = 5
 MICROSECONDS = 1e6
 
 Tell = Callable[[int, int, str], None]
@@ -199,7 +200,7 @@ def _result(name: str, gathered: _Gathered, models: Sequence[str], n_train: int,
         name=name,
         quality=quality.value,
         cost=mean([one.cost for one in sums]),
-        interval=(quality.low, quality.high),
+        interval=(max(quality.low, 0.0), min(quality.high, 1.0)),
         calls=dict(zip(models, runs.tolist(), strict=True)),
         fit_seconds=mean([one.fit_seconds for one in sums]),
         decide_microseconds=MICROSECONDS * mean([one.decide_seconds for one in sums]),
@@ -216,16 +217,39 @@ def mean(figures: Sequence[float]) -> float:
 
 
 def _notices(asked: Sequence[Result], gathered: Mapping[str, _Gathered], table: Table, budget: float) -> list[str]:
+    ran = [one for one in asked if not one.reason]
+    costs = table.cost.mean(axis=0)
+    said = _of_splits(ran, len(gathered[ORACLE].sums))
+    if len(table.models) > 1:
+        said += _collapsed({one.name: gathered[one.name] for one in ran if one.name not in BY_NATURE}, table.models)
+    if budget * SAME >= costs.min():
+        said += _overspent(ran, budget, table.unit)
+    return said + _of_costs(costs, budget, table.unit)
+
+
+def _of_splits(ran: Sequence[Result], splits: int) -> list[str]:
     said = []
-    for one in (one for one in asked if not one.reason):
-        alone = np.mean([sums.alone for sums in gathered[one.name].sums], axis=0)
-        if one.name not in BY_NATURE and alone.max() >= COLLAPSED:
-            model = table.models[int(alone.argmax())]
-            said.append(f"{one.name} collapsed to {model}: it alone is asked in {alone.max():.0%} of the questions")
-        if one.cost is not None and one.cost > budget * OVERSPENT:
-            spent = f"{money(one.cost, table.unit)} a question, the budget is {money(budget, table.unit)}"
-            said.append(f"{one.name} costs more on new questions than it may: {spent}")
-    return said + _of_costs(table.cost.mean(axis=0), budget, table.unit)
+    if splits < FEW_SPLITS:
+        left = "leave out what another training part would change" if splits == 1 else "are wide and erratic"
+        said.append(f"the intervals of {count_of(splits, 'split')} {left}; give more --splits")
+    if len(ran) > 1:
+        said.append(f"each of the {len(ran)} policies has an interval of its own: of twenty ties one may look like a gain")
+    return said
+
+
+def _collapsed(gathered: Mapping[str, _Gathered], models: Sequence[str]) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for name, one in gathered.items():
+        alone = np.mean([sums.alone for sums in one.sums], axis=0)
+        if alone.max() >= COLLAPSED:
+            found.setdefault(models[int(alone.argmax())], []).append(name)
+    often = f"it alone is asked in {COLLAPSED:.0%} of the questions or more"
+    return [f"{', '.join(names)} collapsed to {model}: {often}" for model, names in found.items()]
+
+
+def _overspent(ran: Sequence[Result], budget: float, unit: Unit) -> list[str]:
+    over = [f"{one.name} {money(one.cost, unit)}" for one in ran if one.cost and one.cost > budget * OVERSPENT]
+    return [f"more than the {money(budget, unit)} a question that it may cost: {', '.join(over)}"] if over else []
 
 
 def _of_costs(costs: Array, budget: float, unit: Unit) -> list[str]:

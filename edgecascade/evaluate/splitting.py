@@ -37,7 +37,8 @@ def splits(tasks: Sequence[str], *, share: float, count: int, seed: int) -> list
             f"wanted at least {FEWEST} of each; give more rows, or another --train"
         )
     random = np.random.default_rng(seed)
-    groups = [np.flatnonzero(np.array(tasks) == task) for task in dict.fromkeys(tasks)]
+    kinds = np.unique(np.array(tasks, object), return_inverse=True)[1]
+    groups = np.split(np.argsort(kinds, kind="stable"), np.cumsum(np.bincount(kinds))[:-1])
     return [_split(groups, train, len(tasks), random) for _ in range(count)]
 
 

@@ -2,8 +2,8 @@
 
 Dekoninck, Baader, Vechev, "A Unified Approach to Routing and Cascading for LLMs", arXiv:2410.10347: routing (theorem 1)
 chooses one model from the question alone, cascading (theorem 2) runs models in order of cost until it stops, and
-cascade routing (theorem 3) does both. All three are ``supersets`` under other rules; ``price_sweep`` and
-``price_curve`` find the price that keeps a budget.
+cascade routing (theorem 3) does both. All three are one rule under other limits; ``routing`` holds what they are made
+of.
 
 ``fit_cascade_routing`` and ``cascade_routing`` take arrays: estimates of your own, from anywhere. ``FITS`` takes a
 table's ``Training``.
@@ -30,12 +30,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.estimates import Estimates, Spread, numbers
 from edgecascade.policies.pooled import Estimator, Fit, Training
-from edgecascade.policies.price_search import Recorded, Worth, fit_prices
-from edgecascade.policies.routed import CascadeRouting, Runs, read_cascade_routing
-from edgecascade.policies.routing_pool import FittedRouting
-from edgecascade.policies.supersets import Places, Rules, Strategy
+from edgecascade.policies.routing.estimates import Estimates, Spread, numbers
+from edgecascade.policies.routing.pool import FittedRouting
+from edgecascade.policies.routing.price_search import Recorded, Worth, fit_prices
+from edgecascade.policies.routing.routed import CascadeRouting, Runs, read_cascade_routing
+from edgecascade.policies.routing.supersets import Places, Rules, Strategy
 from edgecascade.pool import Array
 
 __all__ = ["FITS", "CascadeRouting", "Runs", "cascade_routing", "fit_cascade_routing", "of_json"]

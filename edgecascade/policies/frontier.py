@@ -172,11 +172,6 @@ def _sorted(start: Places, steps: list[tuple[Array, Places, Places, Array, Array
     )
 
 
-def oracle(quality: ArrayLike, cost: ArrayLike) -> Array:
-    """Return the hull of what anyone could reach who knew each answer's quality: points (m, 2), cheapest first."""
-    return lagrangian_sweep(quality, cost).points
-
-
 def upper_hull(points: ArrayLike) -> Array:
     """Return the corners of the least concave curve above (cost, quality) points that never falls, cheapest first.
 
@@ -187,31 +182,27 @@ def upper_hull(points: ArrayLike) -> Array:
     return np.stack([costs, qualities], axis=1)[[*order.start, *order.models]]
 
 
-def interpolated(points: ArrayLike, cost: ArrayLike) -> Array:
-    """Return the best quality that mixing settings gives at each cost: (m, 2) points, any shape of costs.
-
-    The hull of the points and of (0, 0), asking nobody; beyond the dearest point it stays as it is.
-    """
-    corners = upper_hull(np.concatenate([np.zeros((1, 2)), np.asarray(points, np.float64).reshape(-1, 2)]))
-    return np.interp(np.asarray(cost, np.float64), corners[:, 0], corners[:, 1])
-
-
 def area(points: ArrayLike, low: float, high: float) -> float:
-    """Return the mean of ``interpolated`` between two costs, 0 to 1: the area under the curve, divided by its width.
+    """Return the mean height, between two costs, of the line through points (cost, quality) (m, 2): 0 to 1.
 
     low, high  of everyone who is compared the same: the mean costs of the cheapest and of the dearest single model
 
-    The same rule for every policy: mixing settings is allowed, dominated ones do not count (as RouterBench's hull,
-    Hu et al., arXiv:2403.12031). Where low = high it is the quality at that cost.
+    The line begins at (0, 0), asking nobody, and goes on level behind the dearest point. Different from RouterBench (Hu
+    et al., arXiv:2403.12031): it is not their hull, which takes the luckiest of the settings, chosen on the very
+    questions that are played, and so is the higher the more settings there are. Where low = high it is the quality there.
 
     >>> area([[1.0, 0.5], [3.0, 0.9]], 1.0, 3.0)
     0.7
     """
+    costs, heights = np.asarray(points, np.float64).reshape(-1, 2).T
+    order = np.argsort(costs, kind="stable")
+    last = order[-1]
+    costs, heights = np.r_[0.0, costs[order], max(high, costs[last])], np.r_[0.0, heights[order], heights[last]]
     if high <= low:
-        return float(interpolated(points, low))
-    corners = upper_hull(np.concatenate([np.zeros((1, 2)), np.asarray(points, np.float64).reshape(-1, 2)]))[:, 0]
-    costs = np.unique(np.concatenate([[low, high], corners[(corners > low) & (corners < high)]]))
-    return float(np.trapezoid(interpolated(points, costs), costs) / (high - low))
+        return float(np.interp(low, costs, heights))
+    within = np.clip(costs, low, high)
+    heights = np.where(within == costs, heights, np.interp(within, costs, heights))
+    return float(np.trapezoid(heights, within) / (high - low))
 
 
 def affordable(costs: Array, budget: float | None, *, confidence: float | None = None, seed: int = 0) -> int:

@@ -19,10 +19,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgecascade.policies.mixllm import best_of, told_length
-from edgecascade.policies.mixllm_arms import Arm, Stack, fit_arm
-from edgecascade.policies.mixllm_context import Context, fit_context
-from edgecascade.policies.mixllm_rows import Rows, price_within
+from edgecascade.policies.mixllm.arms import Arm, Stack, fit_arm
+from edgecascade.policies.mixllm.context import Context, fit_context
+from edgecascade.policies.mixllm.mixed import best_of, told_length
+from edgecascade.policies.mixllm.rows import Rows, price_within
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.pool import Array, Feedback, Mask, Seen
 

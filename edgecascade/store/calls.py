@@ -72,14 +72,15 @@ class CallsFile:
             ).fetchone()
         return Reply(*row) if row else None
 
-    def keep(self, digest: str, model: str, request: str, reply: Reply) -> None:
-        """Write a reply down, for good when this returns; one that is there already stays.
+    def keep(self, digest: str, model: str, request: str, reply: Reply) -> Reply:
+        """Write a reply down, unless one is there already; return the one that stands.
 
         model, request  who was asked what, for people who look into the file
         """
         row = (digest, model, request, *astuple(reply))
         with self._ours():
             self._connection.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return self.find(digest) or reply
 
     def __len__(self) -> int:
         with self._ours():

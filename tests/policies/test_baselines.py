@@ -6,7 +6,7 @@ import pytest
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.nearest import Nearest
 from edgecascade.policies import constant, knn
-from edgecascade.policies.frontier import interpolated
+from edgecascade.policies.frontier import upper_hull
 from edgecascade.policies.playing import play
 
 from .pool_worlds import World, world
@@ -39,7 +39,7 @@ def test_the_random_mix_lies_on_the_hull() -> None:
 
     assert np.mean([game.cost.mean() for game in games]) == pytest.approx(budget, rel=0.01)
     assert np.mean([game.quality.mean() for game in games]) == pytest.approx(
-        float(interpolated(single(on), budget)), abs=0.01
+        np.interp(budget, *upper_hull(single(on)).T), abs=0.01
     )
 
 
@@ -59,7 +59,7 @@ def test_the_neighbours_beat_the_random_mix() -> None:
     policy = knn.fit(world().training).at(float(single(FRESH)[:, 0].mean()))
     game = play(policy, FRESH.table, FRESH.features, FRESH.after)
 
-    assert game.quality.mean() > interpolated(single(FRESH), game.cost.mean())
+    assert game.quality.mean() > np.interp(game.cost.mean(), *upper_hull(single(FRESH)).T)
 
 
 def test_without_a_price_the_best_of_the_neighbours_answers() -> None:

@@ -16,11 +16,11 @@ from edgecascade.policies.cascade_routing import (
     fit_cascade_routing,
     of_json,
 )
-from edgecascade.policies.expected_max import expected_max
 from edgecascade.policies.playing import play
 from edgecascade.policies.pooled import Training
-from edgecascade.policies.routed import read_cascade_routing
-from edgecascade.policies.supersets import Rules, Views, next_models
+from edgecascade.policies.routing.expected_max import expected_max
+from edgecascade.policies.routing.routed import read_cascade_routing
+from edgecascade.policies.routing.supersets import Rules, Views, next_models
 from edgecascade.pool import Array, Beliefs, Mask, Seen, Table
 
 SD = 0.25

@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.expected_max import correlated_maxima, expected_max, independent_maxima, normal_cdf
-from edgecascade.policies.sobol import normal_points
+from edgecascade.policies.routing.expected_max import correlated_maxima, expected_max, independent_maxima, normal_cdf
+from edgecascade.policies.routing.sobol import normal_points
 from edgecascade.pool import Array
 
 

@@ -10,10 +10,8 @@ from edgecascade.policies.frontier import (
     Mix,
     affordable,
     area,
-    interpolated,
     keeps,
     lagrangian_sweep,
-    oracle,
     taken,
     upper_hull,
 )
@@ -57,7 +55,7 @@ def test_every_assignment_lies_below_the_hull() -> None:
     """No way to give each question a model is above the curve that the sweep gives."""
     for seed in range(40):
         value, cost = drawn(seed)
-        hull, rows = oracle(value, cost), np.arange(len(value))
+        hull, rows = lagrangian_sweep(value, cost).points, np.arange(len(value))
         for models in product(range(value.shape[1]), repeat=len(value)):
             mean = cost[rows, list(models)].mean(), value[rows, list(models)].mean()
 
@@ -97,22 +95,25 @@ def test_a_closed_model_is_not_taken() -> None:
 
 
 def test_the_area_of_a_line_is_its_middle() -> None:
-    """Dominated points do not count, nothing is beyond the dearest, and asking nobody costs and is worth nothing."""
-    points = [[1.0, 0.4], [3.0, 0.8], [2.0, 0.1], [4.0, 0.7]]
+    """Nothing is beyond the dearest, asking nobody costs and is worth nothing, a step has no width."""
+    points = [[3.0, 0.8], [1.0, 0.4]]
 
-    assert upper_hull(points).tolist() == [[1.0, 0.4], [3.0, 0.8]]
-    assert interpolated(points, [0.5, 2.0, 5.0]).tolist() == pytest.approx([0.2, 0.6, 0.8])
+    assert upper_hull([*points, [2.0, 0.1], [4.0, 0.7]]).tolist() == [[1.0, 0.4], [3.0, 0.8]]
     assert area(points, 1.0, 5.0) == pytest.approx((0.6 * 2 + 0.8 * 2) / 4)
+    assert area(points, 0.5, 2.0) == pytest.approx((0.3 * 0.5 + 0.5 * 1) / 1.5)
     assert area(points, 2.0, 2.0) == pytest.approx(0.6)
+    assert area([[1.0, 0.4], [2.0, 0.4], [2.0, 0.8]], 1.0, 3.0) == pytest.approx(0.6)
 
 
-def test_a_better_curve_has_more_area() -> None:
-    """Adding a point never lowers the area."""
+def test_more_settings_have_no_more_area() -> None:
+    """Of settings that differ by luck alone the area is what they are worth, however many there are."""
     random = np.random.default_rng(5)
-    for _ in range(50):
-        points = random.random((6, 2))
+    few, many = (
+        [area(np.stack([np.linspace(0, 1, m), 0.5 + 0.1 * random.standard_normal(m)], axis=1), 0, 1) for _ in range(200)]
+        for m in (2, 17)
+    )
 
-        assert area(points, 0.1, 0.9) >= area(points[:4], 0.1, 0.9) - 1e-12
+    assert np.mean(many) == pytest.approx(0.5, abs=0.02) == pytest.approx(np.mean(few), abs=0.02)
 
 
 def test_a_budget_with_confidence_is_seldom_broken() -> None:

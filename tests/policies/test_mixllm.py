@@ -13,10 +13,10 @@ from edgecascade.estimators.domains import Domains
 from edgecascade.estimators.ridge import empty_ridge
 from edgecascade.policies.frontier import lagrangian_sweep
 from edgecascade.policies.mixllm import Mixed, Weights, fit, of_json
-from edgecascade.policies.mixllm_arms import LENGTH, QUALITY, Stack, fit_arm, lengths_of, like_others
-from edgecascade.policies.mixllm_context import Context, fit_context
-from edgecascade.policies.mixllm_liked import new_liked
-from edgecascade.policies.mixllm_rows import Rows, means_along, price_within
+from edgecascade.policies.mixllm.arms import LENGTH, QUALITY, Stack, fit_arm, lengths_of, like_others
+from edgecascade.policies.mixllm.context import Context, fit_context
+from edgecascade.policies.mixllm.liked import new_liked
+from edgecascade.policies.mixllm.rows import Rows, means_along, price_within
 from edgecascade.policies.playing import shown, whole_view
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, Feedback, Seen, Table

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecascade.policies.expected_max import correlated_maxima, maxima
+from edgecascade.policies.routing.expected_max import correlated_maxima, maxima
 from edgecascade.pool import Array, Mask
 
 Places = NDArray[np.intp]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.sobol import normal_points
+from edgecascade.policies.routing.sobol import normal_points
 from edgecascade.pool import Array
 
 FINENESS = 2048

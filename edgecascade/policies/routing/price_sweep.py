@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecascade.policies.supersets import STOP, Places, Rules, Sets, Views, looked_at
+from edgecascade.policies.routing.supersets import STOP, Places, Rules, Sets, Views, looked_at
 from edgecascade.pool import Array
 
 See = Callable[[Places, int], Views]

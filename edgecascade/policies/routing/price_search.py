@@ -16,9 +16,17 @@ from typing import Any
 import numpy as np
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.price_curve import Curve, Ladder, Setting, curve, curve_of_json, ladder, ladder_of_json
-from edgecascade.policies.price_sweep import Lattice, See, ways
-from edgecascade.policies.supersets import Places, Rules
+from edgecascade.policies.routing.price_curve import (
+    Curve,
+    Ladder,
+    Setting,
+    curve,
+    curve_of_json,
+    ladder,
+    ladder_of_json,
+)
+from edgecascade.policies.routing.price_sweep import Lattice, See, ways
+from edgecascade.policies.routing.supersets import Places, Rules
 from edgecascade.pool import Array, Mask
 
 Worth = Callable[[Places, Places], Array]

@@ -1,6 +1,6 @@
 """What MixLLM knows of each model alone: quality, length, price, doubt.
 
-    e    what is made of a query (p,), ``mixllm_context``; Ridge sets a 1 behind it
+    e    what is made of a query (p,), ``context``; Ridge sets a 1 behind it
     A    I + sum of e e^T over what a model has answered (MixLLM, arXiv:2502.18482, eq. 9 and 14), one a model
 
 Different from the paper: quality and length are predicted by ridge regression, which learns from one answer at a time

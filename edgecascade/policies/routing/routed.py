@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.estimates import Estimates, Spread, numbers
-from edgecascade.policies.price_curve import Setting
-from edgecascade.policies.price_search import Prices, prices_of_json
-from edgecascade.policies.supersets import STOP, Places, Rules, next_models
+from edgecascade.policies.routing.estimates import Estimates, Spread, numbers
+from edgecascade.policies.routing.price_curve import Setting
+from edgecascade.policies.routing.price_search import Prices, prices_of_json
+from edgecascade.policies.routing.supersets import STOP, Places, Rules, next_models
 from edgecascade.pool import Array, Mask
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgecascade.guarantees.bounded import bet, betting_p_value
-from edgecascade.policies.price_sweep import Ways
+from edgecascade.policies.routing.price_sweep import Ways
 from edgecascade.pool import Array
 
 SAME = 1e-9

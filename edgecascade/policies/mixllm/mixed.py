@@ -8,9 +8,9 @@ of
     doubt    e^T A^-1 e, e the query's features, A = I + sum of e e^T over what the model has answered
     penalty  exp(GAMMA (wait - XI deadline)), wait: seconds before the model begins to answer
 
-Quality, cost and doubt come of each model's own arm (``mixllm_arms``), so models come and go without the others; A^-1
+Quality, cost and doubt come of each model's own arm (``arms``), so models come and go without the others; A^-1
 is kept by Sherman and Morrison's formula. A grade updates its model's arm, so does a yes or no, as quality 1 or 0; by
-``Weights(by_network=True)`` a yes or no goes to the network of ``mixllm_liked`` instead, as published. The plain way is
+``Weights(by_network=True)`` a yes or no goes to the network of ``liked`` instead, as published. The plain way is
 the default because it learns more: fitted on half of 13 tasks and told yes or no on 2000 questions of all, quality
 over them was .661 without feedback, .661 by the network, .682 as grades.
 
@@ -20,7 +20,7 @@ lambda, so every lambda's choice is an assignment of one Lagrangian sweep of the
 Different from the paper: cost is in units of the dearest model's mean on the training questions; the paper's own unit
 is not known to us, nor are its gamma and xi. Ours were tried on the published stream (``simulate.stream``) with seven
 models of three loads: gamma from 0.2 to 0.5 with xi from 0.2 to 0.5 did about as well, xi = 1 much worse, for who
-waits for the deadline is late. See also ``mixllm_context``, ``mixllm_arms`` and ``mixllm_liked``.
+waits for the deadline is late. See also ``context``, ``arms`` and ``liked``.
 """
 
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.mixllm_arms import Arm, Stack, fit_arm, like_others
-from edgecascade.policies.mixllm_context import Context, fit_context
-from edgecascade.policies.mixllm_liked import Corrected, Liked, new_liked
-from edgecascade.policies.mixllm_rows import Rows, price_within
+from edgecascade.policies.mixllm.arms import Arm, Stack, fit_arm, like_others
+from edgecascade.policies.mixllm.context import Context, fit_context
+from edgecascade.policies.mixllm.liked import Corrected, Liked, new_liked
+from edgecascade.policies.mixllm.rows import Rows, price_within
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.pool import Array, Feedback, Mask, Seen, Table
 

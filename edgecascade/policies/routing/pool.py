@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.policies.pooled import Estimator
-from edgecascade.policies.routed import CascadeRouting
-from edgecascade.policies.supersets import Places, Views, looked_at, next_models
+from edgecascade.policies.routing.routed import CascadeRouting
+from edgecascade.policies.routing.supersets import Places, Views, looked_at, next_models
 from edgecascade.pool import Array, Feedback, Mask, Seen
 
 CHEAPER_FIRST = 1e-9

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.policies.frontier import Sweep, affordable, lagrangian_sweep
-from edgecascade.policies.mixllm_arms import Stack
+from edgecascade.policies.mixllm.arms import Stack
 from edgecascade.pool import Array, Table
 
 MOST = 2000

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.supersets import Places, Views
+from edgecascade.policies.routing.supersets import Places, Views
 from edgecascade.pool import Array, Beliefs
 
 MOST_STATES = 12
