@@ -22,11 +22,16 @@ Combine = Callable[[Array], Array]
 """From what the modules did, (n, L), to what the answer is worth, (n,)."""
 
 BINARY: dict[str, Combine] = {
-    "all right": lambda right: right.all(axis=1).astype(np.float64),
-    "draft or repair": lambda right: np.maximum(right[:, 0], right[:, 1:].all(axis=1)),
+    "all right": lambda right: right.min(axis=1),
+    "draft or repair": lambda right: np.maximum(right[:, 0], right[:, 1:].min(axis=1)),
     "most right": lambda right: (right.mean(axis=1) > 0.5).astype(np.float64),
     "shares": lambda right: right.mean(axis=1),
 }
+
+
+def geometric(done: Array) -> Array:
+    """Return the geometric mean of what the modules did."""
+    return np.asarray(done.prod(axis=1) ** (1 / done.shape[1]))
 
 
 class Task(NamedTuple):
@@ -75,7 +80,7 @@ def graded(repeats: int, train: int) -> Iterator[Task]:
             skill, spread = random.normal(0.5, 0.8, (modules, models)), random.uniform(0.3, 2, (modules, models))
             noise, ease = (random.standard_normal((train + NEW, *shape)) for shape in ((modules, models), (1, 1)))
             fifths = np.round(5 / (1 + np.exp(-(skill + spread * noise + ease)))) / 5
-            yield task(modules, models, seed, fifths, lambda done: done.prod(axis=1) ** (1 / done.shape[1]), train)
+            yield task(modules, models, seed, fifths, geometric, train)
 
 
 def searches(one: Task) -> dict[str, Found]:

@@ -41,8 +41,7 @@ def allocated(program: "Program", models: Sequence[str], stated: Mapping[str, st
     from edgecascade.compound.program import check_allocation
     from edgecascade.errors import ConfigError
 
-    shorts = [short(name) for name in models]
-    by_short = {name: model for name, model in zip(shorts, models, strict=True) if shorts.count(name) == 1}
+    by_short = dict(zip(shorts(models), models, strict=True))
     chosen = dict.fromkeys(program.modules, models[0]) if len(models) == 1 else {}
     chosen |= {module: by_short.get(model, model) for module, model in stated.items()}
     check_allocation(program, chosen)
@@ -55,10 +54,9 @@ def allocated(program: "Program", models: Sequence[str], stated: Mapping[str, st
 
 def say_optimised(found: "Optimised", trials: "Trials") -> None:
     """Print the allocation, its figures beside those of each model everywhere, and what the search took."""
-    width = max(len(module) for module in trials.program.modules)
+    names, width = shorts(trials.models), max(len(module) for module in trials.program.modules)
     for module, model in zip(trials.program.modules, found.chosen.allocation, strict=True):
-        click.echo(f"{module:{width}}  {short(trials.models[model])}")
-    names = [short(name) for name in trials.models]
+        click.echo(f"{module:{width}}  {names[model]}")
     rows = [("chosen", found.chosen), *((f"only {name}", one) for name, one in zip(names, found.singles, strict=True))]
     rows += [("best of all", found.exhaustive)] if found.exhaustive else []
     width = max(len(name) for name, _ in rows)
@@ -110,6 +108,16 @@ def dollars(usd: float | None) -> str:
     ('$0.0012', '$0', 'an unknown price')
     """
     return "an unknown price" if usd is None else f"${usd:.6f}".rstrip("0").rstrip(".")
+
+
+def shorts(names: Sequence[str]) -> list[str]:
+    """Return the models' names for people; whole where two would be the same.
+
+    >>> shorts(["a/m.gguf", "b/m.gguf", "c/n.gguf"])
+    ['a/m.gguf', 'b/m.gguf', 'n']
+    """
+    found = [short(name) for name in names]
+    return [name if found.count(one) > 1 else one for one, name in zip(found, names, strict=True)]
 
 
 def short(name: str) -> str:

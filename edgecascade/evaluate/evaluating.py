@@ -230,8 +230,8 @@ def _notices(asked: Sequence[Result], gathered: Mapping[str, _Gathered], table: 
 def _of_splits(ran: Sequence[Result], splits: int) -> list[str]:
     said = []
     if splits < FEW_SPLITS:
-        left = "leave out what another training part would change" if splits == 1 else "are wide and erratic"
-        said.append(f"the intervals of {count_of(splits, 'split')} {left}; give more --splits")
+        few = "one split leave out what another training part would change" if splits == 1 else "few splits are wide"
+        said.append(f"the intervals of {few}; give more --splits")
     if len(ran) > 1:
         said.append(f"each of the {len(ran)} policies has an interval of its own: of twenty ties one may look like a gain")
     return said

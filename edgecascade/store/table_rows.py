@@ -1,7 +1,8 @@
 """The rows of tables of results, read and checked: what each asks, and what it says of the models.
 
 Of JSON lines, or of CSV with columns ``score:MODEL``, ``cost:MODEL``, ``seconds:MODEL``, ``length:MODEL``,
-``answer:MODEL``, ``before:MODEL`` and ``after:MODEL``. The rules of ids and copies are those of ``questions``.
+``answer:MODEL``, ``before:MODEL`` and ``after:MODEL``. The rules of ids are those of ``questions``; a copy is a copy
+under another task too.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from edgecascade.store.importers import Rows, json_lines, table_rows
 from edgecascade.store.questions import RECORDED, bytes_of, named_by_text, question_of, refused, text_of, unpacked
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 _ASKED = ("id", "task", "question", "choices", "messages", "gold", "metric", "grading")
 _COLUMNS = {"score": "scores", "cost": "costs", "length": "lengths", "answer": "answers"} | {"seconds": "seconds"}
 
@@ -79,7 +80,7 @@ class Reading:
         return hashlib.sha256(read).hexdigest()
 
     def _keep(self, question: LabelledQuestion, results: Results, place: str, *, id_is_made: bool) -> None:
-        content = (question.task, question.messages, question.choices)
+        content = (question.messages, question.choices)  # whatever its task: it must not be on both sides of a split
         if (first := self._by_content.get(content)) is not None:
             self.repeated += 1
             self.differing += first.scores != results.scores

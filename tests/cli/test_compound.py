@@ -15,12 +15,20 @@ from edgecascade.store.ledger import Ledger
 from edgecascade.testing import LoopbackCloud
 
 ADDING = '''
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 from edgecascade.compound.program import program
+
+@dataclass
+class Sum:
+    said: str
 
 @program("reader", "adder")
 def adding(question, call):
     """Read the numbers, then add them."""
-    return call("adder", "add " + call("reader", "read " + question))
+    return call("adder", "add " + Sum(call("reader", "read " + question)).said)
 '''
 Turns = Sequence[Mapping[str, str]]
 
@@ -93,7 +101,12 @@ def test_what_is_optimised_can_be_run(desk: Desk) -> None:
     assert found["held_out"]["quality"] == 1.0 and found["singles"][desk.small]["held_out"]["quality"] == 0.0
     assert found["exhaustive"]["allocation"] == found["allocation"] and found["spent"]["asked"] > 16
     assert "+1.000 [+1.000, +1.000] held out" in again.stdout and "0 calls asked" in again.stdout
-    assert ran["quality"] == 1.0 and ran["spent"]["asked"] == 0 and ran["answers"]["3"] == "4"
+    assert (
+        ran["schema_version"] == 1
+        and ran["quality"] == 1.0
+        and ran["spent"]["asked"] == 0
+        and ran["answers"]["3"] == "4"
+    )
 
 
 def test_modules_are_allocated_by_hand(desk: Desk) -> None:
@@ -139,11 +152,18 @@ def test_an_offline_device_asks_no_cloud(desk: Desk) -> None:
         (["run", "none.py:adding", "--models", "m"], 3, "found no such file"),
         (["run", "OWN.py:multiplying", "--models", "m"], 3, "has no program 'multiplying': found adding"),
         (["run", "OWN", "--models", "a,b"], 3, "no model for reader, adder"),
-        (["run", "OWN", "--models", "a", "--allocate", "judge=a"], 3, "calls 'judge': found no such module"),
+        (["run", "OWN", "--models", "a", "--allocate", "judge=a"], 3, "has no module 'judge'"),
         (["run", "OWN", "--models", "a", "--allocate", "adder=b"], 3, "'b' is not among those named"),
         (["run", "OWN", "--models", "a", "--allocate", "adder"], 2, "wanted MODULE=MODEL"),
+        (["run", "OWN", "--models", "a", "--allocate", "adder="], 2, "wanted MODULE=MODEL"),
+        (["run", "OWN", "--models", "a", "--allocate", "adder=a,adder=b"], 2, "'adder' is given two models"),
+        (["run", "OWN", "--models", "x/m.gguf,y/m.gguf", "--allocate", "reader=m,adder=m"], 3, "'m' is not among"),
+        (["run", "OWN", "--models", "a", "--out", "SUMS"], 3, "choose another --out"),
         (["run", "OWN", "--models", "no-such-model"], 3, "no-such-model"),
         (["optimise", "OWN", "--models", ","], 3, "found no model"),
+        (["optimise", "OWN", "--models", "a,a"], 3, "'a' is named twice"),
+        (["optimise", "OWN", "--models", "a", "--train", "nan"], 2, "found nan"),
+        (["optimise", "OWN", "--models", "a", "--out", "SUMS"], 3, "choose another --out"),
         (["optimise", "OWN", "--models", "a", "--alpha", "1"], 2, "give both, or neither"),
         (["optimise", "OWN", "--models", "a", "--usd-per-second", "1"], 2, "give --value-usd"),
     ],
@@ -151,7 +171,9 @@ def test_an_offline_device_asks_no_cloud(desk: Desk) -> None:
 def test_what_cannot_be_meant_is_said(desk: Desk, words: list[str], code: int, said: str) -> None:
     """One line with what is wrong and what to do, before any model is asked."""
     own = desk.program.removesuffix(":adding")
-    named = [desk.program if word == "OWN" else word.replace("OWN.py", own) for word in words]
+    desk.questions = desk.questions.rename(desk.folder / "sums.json")
+    there = {"OWN": desk.program, "SUMS": str(desk.questions)}
+    named = [there.get(word, word.replace("OWN.py", own)) for word in words]
     done = desk(*named, "-q", desk.questions)
 
     assert done.exit_code == code and said in done.stderr

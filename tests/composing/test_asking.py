@@ -84,7 +84,32 @@ def test_a_prompt_that_is_too_long_says_nothing(speaker: Any, tmp_path: Path) ->
         reply = asker.reply(call)
 
         assert reply and reply.text == ""
-        assert (asker.counts.too_long, asker.counts.asked, len(file)) == (1, 0, 0)
+        assert (asker.counts.unread, asker.counts.asked, len(file)) == (1, 0, 0)
+
+
+def test_an_empty_prompt_gets_no_reply(speaker: Any, tmp_path: Path) -> None:
+    """A module may say nothing, and the next is asked by its words alone: nobody can be asked that, nor is."""
+    call, members = Wanted("small", " \n", 8), pool(speaker)
+    with CallsFile(tmp_path / "calls.db") as file:
+        asker = Asker(members, file)
+        asker.ask([call, call])
+        reply = asker.reply(call)
+
+    assert reply and reply.text == "" and not members["small"].prompts
+    assert (asker.counts.unread, asker.counts.asked) == (1, 0)
+
+
+def test_the_reply_that_was_first_is_the_one(speaker: Any, tmp_path: Path) -> None:
+    """Where another process has asked the same meanwhile, this one goes on with what stands in the file."""
+    call = Wanted("cloud", "a", 8)
+    with CallsFile(tmp_path / "calls.db") as file, CallsFile(tmp_path / "calls.db") as theirs:
+        one, other = (Asker({"cloud": speaker("cloud", lambda p, s=s: s)}, f) for s, f in (("x", file), ("y", theirs)))
+        assert one.reply(call) is None
+        other.ask([call])
+        one.ask([call])
+        reply = one.reply(call)
+
+    assert reply and reply.text == "y"
 
 
 def test_models_take_turns_where_memory_holds_one(speaker: Any, tmp_path: Path) -> None:

@@ -80,6 +80,23 @@ def test_allocations_share_the_replies_that_they_have_in_common(
     assert found.chosen.allocation == (0, 1)
 
 
+def test_a_program_that_is_not_the_same_twice_is_found_out(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """What it was asked last time is on record, and it asks something else: it would never come to its end."""
+    asked: list[str] = []
+
+    @program("reader", "adder")
+    def forgetful(question: str, call: Call) -> str:
+        asked.append(call("reader", question))
+        return call("adder", f"attempt {len(asked)}")
+
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(forgetful, ("adds",), sums, Asker({"adds": speaker("adds", adds)}, file))
+        with pytest.raises(ConfigError, match=r"not the same twice on question 'sum-0'"):
+            tried.tried([(0, 0)], ALL)
+
+
 def test_a_dear_model_is_left_out_where_it_is_not_worth_its_price(
     speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
 ) -> None:
@@ -113,13 +130,15 @@ def test_an_unknown_price_cannot_be_weighed(speaker: Any, sums: list[LabelledQue
 
 def test_calls_that_end_leave_the_best_so_far(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
     """The search stops where the calls do, and more calls go on from there; too few for the singles are refused."""
+    said: list[str] = []
     with trials(speaker, sums, tmp_path, most=20) as tried:
-        found = optimise(tried, Plan())
+        found = optimise(tried, Plan(), stage=said.append)
     with trials(speaker, sums, tmp_path, most=60) as tried:
         more = optimise(tried, Plan())
     with trials(speaker, sums, tmp_path / "new", most=3) as tried, pytest.raises(BudgetError):
         optimise(tried, Plan())
 
+    assert said[-2:] == ["held out", said[-1]] and "left out: the calls allowed are made: found 20" in said[-1]
     assert found.search.ended == "budget" and found.chosen.held_out is None and found.gain is None
     assert more.chosen.allocation == (0, 1) and more.chosen.held_out
 
@@ -166,12 +185,13 @@ def test_too_many_allocations_are_not_all_tried(speaker: Any, sums: list[Labelle
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize("train", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize("train", [0.01, 0.5, 0.99, 1.0])
 def test_the_parts_are_disjoint_and_whole(count: int, train: float) -> None:
-    """Every question is in one part, at least one to choose by, and the seed decides which."""
+    """Every question is in one part, one in each part at least where there are two, and the seed decides which."""
     training, held_out = split(count, train, seed=3)
 
     assert sorted((*training, *held_out)) == list(range(count)) and training
+    assert bool(held_out) == (train < 1 and count > 1)
     assert (training, held_out) == split(count, train, seed=3)
 
 

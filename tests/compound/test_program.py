@@ -27,18 +27,18 @@ def test_a_program_stops_at_the_first_missing_reply_and_goes_on_with_it() -> Non
 
 
 def test_a_program_that_catches_everything_cannot_swallow_a_missing_reply() -> None:
-    """What ends a run is no Exception: otherwise the program would answer without its model."""
+    """Not even by a bare ``except``: otherwise it would answer without its model, and call others in its stead."""
 
     @program("one")
     def greedy(question: str, call: Call) -> str:
         try:
             return call("one", question)
-        except Exception:  # noqa: BLE001
-            return "made up"
+        except:  # noqa: E722
+            return call("one", "made up")
 
-    played = replayed(greedy, "Why?", lambda asked: None)
+    played = replayed(greedy, "Why?", {Asked("one", "made up", 32): "an answer"}.get)
 
-    assert played.answer is None and played.missing
+    assert played.answer is None and played.missing == Asked("one", "Why?", 32)
 
 
 def test_a_module_that_is_not_named_is_refused() -> None:
@@ -47,6 +47,28 @@ def test_a_module_that_is_not_named_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"calls 'two'.*wanted one of one"):
         replayed(wrong, "Why?", lambda asked: "x")
+
+
+def test_a_question_must_be_text() -> None:
+    """A module is asked a text, and no number."""
+    wrong = Program("wrong", ("one",), lambda question, call: call("one", 5))  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigError, match="asks 'one' no question: found int, wanted text"):
+        replayed(wrong, "Why?", lambda asked: "x")
+
+
+def test_a_loop_that_waits_for_another_reply_is_ended() -> None:
+    """To the same prompt a module replies the same, for ever."""
+
+    @program("critic")
+    def stubborn(question: str, call: Call) -> str:
+        while call("critic", question) != "yes":
+            pass
+        return "done"
+
+    assert replayed(stubborn, "Why?", lambda asked: "yes").answer == "done"
+    with pytest.raises(ConfigError, match="does not end: found more than 200 calls"):
+        replayed(stubborn, "Why?", lambda asked: "no")
 
 
 def test_an_answer_must_be_text() -> None:
@@ -69,5 +91,5 @@ def test_every_module_wants_a_model() -> None:
     check_allocation(careful, {"drafter": "m", "checker": "m"})
     with pytest.raises(ConfigError, match=r"no model for checker.*--allocate checker=MODEL"):
         check_allocation(careful, {"drafter": "m"})
-    with pytest.raises(ConfigError, match="calls 'judge'"):
+    with pytest.raises(ConfigError, match="has no module 'judge'"):
         check_allocation(careful, {"drafter": "m", "checker": "m", "judge": "m"})

@@ -3,7 +3,7 @@
 import pytest
 
 from edgecascade.compound.program import Asked, replayed
-from edgecascade.compound.shipped import PROGRAMS, majority
+from edgecascade.compound.shipped import PROGRAMS, choices_in, majority
 
 CAPITAL = "Capital of Peru?\n\nA. Lima\nB. Cusco\n\nAnswer with the letter of the right choice only."
 
@@ -58,3 +58,10 @@ def test_the_three_who_answer_first_are_asked_differently() -> None:
 def test_the_majority_goes_by_what_is_said(answers: list[str], wanted: str) -> None:
     """Letters count where there are choices; who says nothing has no vote; of equals the first holds."""
     assert majority(answers, CAPITAL) == wanted
+
+
+def test_the_last_list_is_the_choices() -> None:
+    """A name or a list in the text before them is none: letters go by what the form of the answer means."""
+    text = "A. Lincoln chose among\nA. war\nB. peace\nC. neither\n\n"
+
+    assert choices_in(text + CAPITAL) == ["Lima", "Cusco"]

@@ -25,10 +25,10 @@ def test_a_reply_is_found_again(tmp_path: Path) -> None:
 def test_the_first_reply_stays(tmp_path: Path) -> None:
     """Two processes that asked the same keep one reply, so that a result does not depend on who was faster."""
     with CallsFile(tmp_path / "calls.db") as one, CallsFile(tmp_path / "calls.db") as other:
-        one.keep("d", "small", "Capital?", PARIS)
-        other.keep("d", "small", "Capital?", Reply("Lyon.", 1, 1, 1.0, 0.0))
+        first = one.keep("d", "small", "Capital?", PARIS)
+        second = other.keep("d", "small", "Capital?", Reply("Lyon.", 1, 1, 1.0, 0.0))
 
-        assert one.find("d") == other.find("d") == PARIS
+        assert first == second == one.find("d") == other.find("d") == PARIS
         assert len(one) == len(other) == 1
 
 

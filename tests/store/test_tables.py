@@ -103,8 +103,8 @@ def test_csv_says_the_same_as_json(tmp_path: Path) -> None:
 
 
 def test_copies_are_kept_once_and_counted(tmp_path: Path) -> None:
-    """Under whatever id, in one file or in two; those whose scores differ are told apart."""
-    other = SUM | {"id": "9", "scores": {"small": 1.0, "large": 1.0}}
+    """Under whatever id and task, in one file or in two; those whose scores differ are told apart."""
+    other = SUM | {"id": "9", "task": "another", "scores": {"small": 1.0, "large": 1.0}}
     written(tmp_path / "a.jsonl", SUM, SUM, other)
     written(tmp_path / "b.jsonl", BIRD)
     read = read_table(tmp_path)
@@ -132,6 +132,7 @@ BROKEN = [
     ([SUM | {"scores": {"small": math.nan}}], {}, r"t\.jsonl:1.*scores.small"),
     ([SUM | {"scores": "good"}], {}, r"t\.jsonl:1.*scores"),
     ([SUM | {"costs": {"small": -1}}], {}, r"costs.small.*-1.*greater than or equal to 0"),
+    ([SUM | {"costs": {"small": 1e300}}], {}, r"costs.small.*1e\+300.*less than or equal to"),
     ([SUM | {"estimates": {"small": {"befor": 1}}}], {}, "estimates"),
     ([SUM | {"answers": {"small": 5}}], {}, "answers"),
     ([SUM | {"question": " "}], {}, "no question"),
