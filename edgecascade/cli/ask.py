@@ -174,16 +174,18 @@ def _check_promise(cascade: "Cascade", question: "Question", epsilon: float | No
 def _with_samples(
     cascade: "Cascade", question: "Question", answer: "Answer", count: int, warm: "Sampling", cancel: threading.Event
 ) -> "Answer":
-    """Return the device's answer with further ones by the same model, and how many of them agree."""
+    """Return the device's answer with further ones by the same model: how many of them agree, how far it lies apart."""
     from edgecascade import evidence
+    from edgecascade.signals.disagreement import vector_signals, word_vectors
 
     if answer.tier == "cloud":
         click.secho("samples are drawn on the device, and were left out: the answer is a cloud's", err=True, dim=True)
         return answer
     asked = replace(question, sampling=warm, choices=(), turned=())
     drafts = evidence.samples(cascade.setup.devices[0], asked, count, cancel=cancel)
-    agreement = evidence.agreement([draft.text for draft in drafts])
-    return replace(answer, samples=drafts, signals=answer.signals | {"agreement": agreement})
+    texts = [draft.text for draft in drafts]
+    found = {"agreement": evidence.agreement(texts)} | vector_signals(word_vectors([answer.text, *texts]))
+    return replace(answer, samples=drafts, signals=answer.signals | found)
 
 
 def _print(answer: "Answer", showing: Showing, *, hint: bool, as_json: bool, streamed: bool) -> None:

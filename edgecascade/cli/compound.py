@@ -240,7 +240,7 @@ def _trials(
     questions = part_of(file.questions, limit=given.get("limit"))
     if not questions:
         raise QuestionFileError("nothing to ask: found no question that can be graded, wanted one; see the notes")
-    folders, everyone = Folders.of(os.environ), [*models, *({diagnoser} - {None, *models})]
+    folders, everyone = Folders.of(os.environ), [*models, *filter(None, {diagnoser} - set(models))]
     with ExitStack() as opened:
         ledger = opened.enter_context(Ledger(folders.state / "ledger.db", clock=time.time))
         with progress_bar() as progress:

@@ -125,7 +125,7 @@ def read_with_attempts(table: Path, given: Mapping[str, Any]) -> "tuple[ReadTabl
     joined = _joined(given.get("attempts", ()), prices)
     wanted = [name.strip() for name in given.get("models", "").split(",") if name.strip()]
     local = [one.name for one in joined]
-    read = read_table(table, models=[name for name in wanted if name not in local], prices=prices)
+    read = read_table(table, models=[name for name in wanted if name not in local], prices=prices, scored=not joined)
     notes = read.notes()
     for one in joined:
         read, left = attached(read, one)

@@ -1,51 +1,68 @@
-"""An evaluation as a table on a terminal; as a block each where the table has no room."""
+"""An evaluation as tables on a terminal, 80 columns wide; as a block a policy where there is less room."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from edgecascade.page.markup import significant
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from edgecascade.evaluate.results import Evaluation, Result
 
-COLUMNS = ("POLICY", "QUALITY", "95 %", "COST", "AREA", "FIT S", "DECIDE µS", "CALLS")
-WORDS = ("POLICY", "CALLS")
-NARROWEST = 14
-"""Columns of a terminal, below which the calls are not worth folding."""
+COLUMNS = ("POLICY", "QUALITY", "95 %", "COST", "AREA", "FIT S", "DECIDE µS")
+CALLS = ("POLICY", "CALLS A QUESTION")
+GAP = 2
 RARE = 0.005
 
 
 def print_evaluation(found: "Evaluation") -> None:
-    """Print a table where it has room, else a block a policy; then a sentence on each, and what must be said of all."""
+    """Print a table where it has room, else a block a policy; whom each asks; and what must be said of them."""
     from rich.console import Console
-    from rich.table import Table
+
+    from edgecascade.evaluate.evaluating import label
 
     console = Console(width=shutil.get_terminal_size((120, 24)).columns, highlight=False, markup=False)
     letters = {model: ascii_uppercase[at] if at < 26 else f"m{at}" for at, model in enumerate(found.models)}
+    alone = {label(model): f"{letter} alone" for model, letter in letters.items()}
     listed = {one.name: one for one in (*found.policies, *found.baselines)}
-    lines = [_cells(one, found, letters) for one in listed.values()]
     console.print(found.sentence())
-    console.print(f"Features of the questions: {found.features}, {found.feature_source}.\n")
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True)]
-    room = console.width - sum(width + 2 for width in widths[:-1])
-    if room < NARROWEST:
-        for line in lines:
-            console.print("\n".join(f"{name:<9} {cell}" for name, cell in zip(COLUMNS, line, strict=True)) + "\n")
-    else:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name, width in zip(COLUMNS, [*widths[:-1], min(room, widths[-1])], strict=True):
-            table.add_column(name, justify="left" if name in WORDS else "right", width=width, overflow="fold")
-        for line in lines:
-            table.add_row(*line)
-        console.print(table)
-    console.print("\n" + ", ".join(f"{letter} {model}" for model, letter in letters.items()))
+    console.print(f"Features of the questions: {found.features}, {found.feature_source}.")
+    console.print(f"{', '.join(f'{letter}={model}' for model, letter in letters.items())}\n")
+    _print_table(console, [(alone.get(name, name), *_cells(one, found)) for name, one in listed.items()])
+    asked = [(name, _calls(one, letters)) for name, one in listed.items() if name not in alone and not one.reason]
+    console.print(_columns(CALLS, asked))
+    console.print(f"\nFIT S: besides the {significant(found.estimate_seconds)} s that what all share takes to fit.\n")
     for one in found.policies:
         console.print(one.sentence())
     for one in found.policies if found.sweep else ():
         console.print(f"curve of {one.name}: {_curve(one, found)}")
     for notice in found.notices:
         console.print(f"note: {notice}")
+
+
+def _print_table(console: "Console", lines: Sequence[tuple[str, ...]]) -> None:
+    """Print the lines below one another where the terminal is wide enough, else a block a line."""
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *lines, strict=True)]
+    if sum(widths) + GAP * (len(widths) - 1) <= console.width:
+        console.print(_columns(COLUMNS, lines), "")
+        return
+    for line in lines:
+        console.print("\n".join(f"{name:<9} {cell}" for name, cell in zip(COLUMNS, line, strict=True)) + "\n")
+
+
+def _columns(heads: Sequence[str], lines: Sequence[tuple[str, ...]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for head in heads:
+        table.add_column(head, justify="left" if head in CALLS else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    return table
 
 
 def _curve(one: "Result", found: "Evaluation") -> str:
@@ -55,20 +72,22 @@ def _curve(one: "Result", found: "Evaluation") -> str:
     return ", ".join(dict.fromkeys(points)) or "none"
 
 
-def _cells(one: "Result", found: "Evaluation", letters: dict[str, str]) -> tuple[str, ...]:
+def _cells(one: "Result", found: "Evaluation") -> tuple[str, ...]:
+    """Return all cells but the name."""
     from edgecascade.evaluate.results import money
 
     if one.reason:
-        return (one.name, *["-"] * (len(COLUMNS) - 2), "not available")
+        return tuple("-" * (len(COLUMNS) - 1))
     low, high = one.interval or (0.0, 0.0)
-    calls = " ".join(f"{letters[model]} {calls:.2f}" for model, calls in one.calls.items() if calls >= RARE)
     return (
-        one.name,
         f"{one.quality:.1%}",
-        f"{low:.1%} to {high:.1%}",
+        f"{100 * low:.1f} to {100 * high:.1f}",
         money(one.cost, found.unit),
         "-" if one.auc is None else f"{one.auc:.3f}",
-        significant(one.fit_seconds),
+        f"{one.fit_seconds:.3f}",
         f"{one.decide_microseconds:.0f}",
-        calls,
     )
+
+
+def _calls(one: "Result", letters: Mapping[str, str]) -> str:
+    return " ".join(f"{letters[model]} {calls:.2f}" for model, calls in one.calls.items() if calls >= RARE)

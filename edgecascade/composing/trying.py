@@ -23,6 +23,8 @@ from edgecascade.pool import Array
 from edgecascade.prompts import asked
 
 Rows = Sequence[int]
+Cell = tuple[Allocation, int]
+"""An allocation, and the number of a question."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,7 @@ class Trials:
         self.program, self.models, self.questions, self.asker = program, tuple(models), questions, asker
         self._texts = [text_of(question) for question in questions]
         self._diagnoser = diagnoser
-        self._played: dict[tuple[Allocation, int], Played] = {}
+        self._played: dict[Cell, Played] = {}
         self._graded: dict[tuple[int, str], float] = {}
 
     def __len__(self) -> int:
@@ -94,12 +96,12 @@ class Trials:
 
     def _play(self, allocations: Sequence[Allocation], rows: Rows) -> None:
         """Run the program to its end under each allocation on each question."""
-        todo: dict[tuple[Allocation, int], Played | None] = {
+        todo: dict[Cell, Played | None] = {
             cell: None for allocation in allocations for row in rows if (cell := (allocation, row)) not in self._played
         }
         while todo:
             wanted: list[Wanted] = []
-            left: dict[tuple[Allocation, int], Played | None] = {}
+            left: dict[Cell, Played | None] = {}
             for (allocation, row), before in todo.items():
                 models = self._models_of(allocation)
                 played = replayed(self.program, self._texts[row], partial(self._said, models))

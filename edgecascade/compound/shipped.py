@@ -5,8 +5,10 @@
     locate-solve   find what matters in a long question, then answer by that alone
 
 Different from the papers: prompts are short, and replies shorter, for models of some hundred million parameters; the
-question stands last wherever its answer is wanted, because small models follow what they read last; nothing is sampled,
-so the three who answer first each get another hint to look from, and not another seed.
+question stands last wherever its answer is wanted, because small models follow what they read last; who is not to
+answer is not told how to, and who looks for what matters gets no choices, because they would choose one (a locator
+that read them said "B"); nothing is sampled, so the three who answer first each get another hint to look from, and not
+another seed.
 """
 
 import re
@@ -18,6 +20,7 @@ from types import MappingProxyType
 from edgecascade.compound.program import Call, Program
 from edgecascade.grading import letter_of
 from edgecascade.grading.text import final_statement, words_of
+from edgecascade.prompts import INSTRUCTIONS
 
 ANSWER, REVIEW = 24, 32
 """The longest answer, and the longest text about one, in tokens."""
@@ -31,8 +34,8 @@ def self_refine(question: str, call: Call) -> str:
     first = call("generator", question, max_tokens=ANSWER)
     review = call(
         "critic",
-        f"{question}\n\nProposed answer: {first}\n\nIs it right? Say in one short sentence what is wrong with it, or "
-        "that it is right.",
+        f"{without_form(question)}\n\nProposed answer: {first}\n\nIs it right? Say in one short sentence what is wrong "
+        "with it, or that it is right.",
         max_tokens=REVIEW,
     )
     return call(
@@ -65,10 +68,31 @@ def locate_solve(question: str, call: Call) -> str:
     """Return the answer by what was found to matter."""
     facts = call(
         "locator",
-        f"{question}\n\nDo not answer yet. Copy only the words and numbers from above that are needed for the answer.",
+        f"{without_choices(question)}\n\nDo not answer yet. Copy only the words and numbers from above that are needed "
+        "for the answer.",
         max_tokens=REVIEW,
     )
     return call("solver", f"What matters: {facts}\n\n{question}", max_tokens=ANSWER)
+
+
+def without_form(question: str) -> str:
+    r"""Return the question without the paragraph that says what form its answer has.
+
+    >>> without_form("Capital of Peru?\n\nA. Lima\nB. Cusco\n\nAnswer with the letter of the right choice only.")
+    'Capital of Peru?\n\nA. Lima\nB. Cusco'
+    """
+    text, _, last = question.rpartition("\n\n")
+    return text if text and last in INSTRUCTIONS.values() else question
+
+
+def without_choices(question: str) -> str:
+    r"""Return the question without its list of choices, and without the form of its answer.
+
+    >>> without_choices("Capital of Peru?\n\nA. Lima\nB. Cusco\n\nAnswer with the letter of the right choice only.")
+    'Capital of Peru?'
+    """
+    text, _, last = without_form(question).rpartition("\n\n")
+    return text if text and choices_in(last) else without_form(question)
 
 
 def majority(answers: Sequence[str], question: str) -> str:

@@ -28,6 +28,8 @@ A_CHART = 5
 """Curves that can still be told from one another."""
 WIDE = 20.0
 """Ratio of costs from which on their axis is logarithmic."""
+ROOM = 0.15
+"""Below the lowest curve, as a part of the height of the others."""
 DASHED = (3.0, 1.5)
 
 
@@ -36,11 +38,12 @@ def curves(found: Evaluation) -> list[Chart]:
     drawn = [one for one in found.policies if one.curve] or [one for one in found.baselines if one.name == "random"]
     shown = {one.name for one in drawn}
     drawn += [one for one in found.baselines if one.curve and one.name not in {ORACLE, "constant", *shown}]
-    groups = [drawn[at : at + A_CHART] for at in range(0, len(drawn), A_CHART)]
-    return [_curve(found, several, place) for place, several in enumerate(groups, 1)]
+    groups = np.array_split(np.arange(len(drawn)), -(-len(drawn) // A_CHART))
+    lowest = min(quality for one in drawn for _, _, quality in one.curve)
+    return [_curve(found, [drawn[at] for at in group], lowest, place) for place, group in enumerate(groups, 1)]
 
 
-def _curve(found: Evaluation, several: Sequence[Result], place: int) -> Chart:
+def _curve(found: Evaluation, several: Sequence[Result], lowest: float, place: int) -> Chart:
     scale, unit = (1000.0, "Dollars a thousand questions") if found.unit == "usd" else (1.0, "Calls a question")
     oracle = next(one for one in found.baselines if one.name == ORACLE)
     names = [label(model) for model in found.models]
@@ -57,6 +60,8 @@ def _curve(found: Evaluation, several: Sequence[Result], place: int) -> Chart:
             axes.plot(*_line(one, scale), color=colour)
             axes.plot([scale * (one.cost or 0.0)], [one.quality], "o", color=colour, markersize=5)
         axes.set(xlabel=unit, ylabel="Quality")
+        bottom = min(lowest, hull[0, 1])
+        axes.set_ylim(bottom=bottom - ROOM * max(max(best) - bottom, 0.1))  # a bad model must not press curves together
         if singles[:, 0].min() > 0 and singles[:, 0].max() > WIDE * singles[:, 0].min():
             logarithmic(axes.xaxis, axes.set_xscale)
 
@@ -65,7 +70,7 @@ def _curve(found: Evaluation, several: Sequence[Result], place: int) -> Chart:
         "Quality by cost" if place == 1 else "Quality by cost, others",
         "; ".join(f"{one.name}: quality {number(one.quality)} at {money(one.cost, found.unit)}" for one in several),
         "Up and to the left is better. A dot on a curve: at the budget. A policy below the dashed line is worth less "
-        "than asking single models by chance.",
+        "than asking single models by chance. Models far below it are not shown.",
         draw,
         [
             *(Key(one.name, colour) for one, colour in zip(several, COLOURS, strict=False)),
@@ -98,7 +103,8 @@ def gain_chart(found: Evaluation) -> Chart:
         axes.set_yticks(range(len(ran)), [one.name for one in ran])
         axes.set_ylim(len(ran) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
-        axes.set(xlabel="Points of quality gained at equal cost")
+        low, high = axes.get_xlim()
+        axes.set(xlabel="Points of quality gained at equal cost", xlim=(min(low, -1.0), max(high, 1.0)))
 
     return Chart(
         "gain-chart",

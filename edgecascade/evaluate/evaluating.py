@@ -9,21 +9,17 @@ import numpy as np
 from edgecascade.errors import PolicyError
 from edgecascade.evaluate.comparing import Gain, Rival, gain, gains, over_splits, random_mix
 from edgecascade.evaluate.intervals import Interval, middle_of, redrawn
-from edgecascade.evaluate.results import Evaluation, Result, money
+from edgecascade.evaluate.notices import notices_of
+from edgecascade.evaluate.results import Evaluation, Result
 from edgecascade.evaluate.splitting import splits
-from edgecascade.evaluate.trials import SAME, Clock, Part, Trial, oracle_trial, part_of, single, trial
+from edgecascade.evaluate.threads import one_thread
+from edgecascade.evaluate.trials import Clock, Part, Trial, oracle_trial, part_of, single, trial
 from edgecascade.policies.pooled import FITS
-from edgecascade.pool import Array, Queries, Table, Unit
+from edgecascade.pool import Array, Queries, Table
 
 ALWAYS = ("constant", "random", "threshold", "margin", "knn")
 """Policies that are played whether or not they were asked for; the single models and the oracle besides."""
 ORACLE = "oracle"
-BY_NATURE = ("constant", "random")
-"""Policies of which nobody wonders that they ask one model."""
-COLLAPSED = 0.95
-"""Of the questions: a policy that asks one model alone so often is hardly a policy."""
-OVERSPENT = 1.05
-FEW_SPLITS = 5
 MICROSECONDS = 1e6
 
 Tell = Callable[[int, int, str], None]
@@ -105,14 +101,16 @@ def evaluate(
     names = tuple(dict.fromkeys(("threshold", *ALWAYS, *policies)))  # the first is what the others are held against
     singles = tuple(map(label, table.models))
     gathered = {name: _Gathered() for name in (*singles, ORACLE, *names)}
-    made: list[Part] = []
+    budgets, seconds = [], []
     for number, split in enumerate(parts):
-        say = partial(_say, tell, number, count, len(names) + 1)
+        say, own = partial(_say, tell, number, count, len(names) + 1), seed + number
         say(0, "estimates")
-        part = part_of(table, queries, split, budget=budget, seed=seed + number, clock=clock)
         weights = redrawn(len(split.test), seed=seed) if count == 1 else None
-        _play(part, singles, names, gathered, weights, confidence=confidence, seed=seed + number, clock=clock, say=say)
-        made.append(part)
+        with one_thread():
+            part = part_of(table, queries, split, budget=budget, seed=own, clock=clock)
+            _play(part, singles, names, gathered, weights, confidence=confidence, seed=own, clock=clock, say=say)
+        budgets.append(part.budget)
+        seconds.append(part.estimate_seconds)
     _say(tell, count, count, len(names) + 1, 0, "")
     sizes = len(parts[0].train), len(parts[0].test)
     found = {name: _result(name, one, table.models, *sizes) for name, one in gathered.items()}
@@ -120,7 +118,8 @@ def evaluate(
     if all(one.reason for one in asked):
         reasons = "; ".join(f"{one.name}: {one.reason}" for one in asked)
         raise PolicyError(f"none of the policies can be evaluated on this table: {reasons}")
-    spent = mean([part.budget for part in made])
+    spent = mean(budgets)
+    alone = {name: np.mean([sums.alone for sums in one.sums], axis=0) for name, one in gathered.items() if one.sums}
     return Evaluation(
         source=source,
         policies=asked,
@@ -135,9 +134,9 @@ def evaluate(
         seed=seed,
         budget=spent,
         confidence=confidence,
-        estimate_seconds=mean([part.estimate_seconds for part in made]),
+        estimate_seconds=mean(seconds),
         sweep=sweep,
-        notices=(*notices, *_notices(asked, gathered, table, spent)),
+        notices=(*notices, *notices_of(asked, alone, table, budget=spent, splits=count)),
     )
 
 
@@ -214,48 +213,3 @@ def _result(name: str, gathered: _Gathered, models: Sequence[str], n_train: int,
 def mean(figures: Sequence[float]) -> float:
     """Return the mean."""
     return float(np.mean(figures))
-
-
-def _notices(asked: Sequence[Result], gathered: Mapping[str, _Gathered], table: Table, budget: float) -> list[str]:
-    ran = [one for one in asked if not one.reason]
-    costs = table.cost.mean(axis=0)
-    said = _of_splits(ran, len(gathered[ORACLE].sums))
-    if len(table.models) > 1:
-        said += _collapsed({one.name: gathered[one.name] for one in ran if one.name not in BY_NATURE}, table.models)
-    if budget * SAME >= costs.min():
-        said += _overspent(ran, budget, table.unit)
-    return said + _of_costs(costs, budget, table.unit)
-
-
-def _of_splits(ran: Sequence[Result], splits: int) -> list[str]:
-    said = []
-    if splits < FEW_SPLITS:
-        few = "one split leave out what another training part would change" if splits == 1 else "few splits are wide"
-        said.append(f"the intervals of {few}; give more --splits")
-    if len(ran) > 1:
-        said.append(f"each of the {len(ran)} policies has an interval of its own: of twenty ties one may look like a gain")
-    return said
-
-
-def _collapsed(gathered: Mapping[str, _Gathered], models: Sequence[str]) -> list[str]:
-    found: dict[str, list[str]] = {}
-    for name, one in gathered.items():
-        alone = np.mean([sums.alone for sums in one.sums], axis=0)
-        if alone.max() >= COLLAPSED:
-            found.setdefault(models[int(alone.argmax())], []).append(name)
-    often = f"it alone is asked in {COLLAPSED:.0%} of the questions or more"
-    return [f"{', '.join(names)} collapsed to {model}: {often}" for model, names in found.items()]
-
-
-def _overspent(ran: Sequence[Result], budget: float, unit: Unit) -> list[str]:
-    over = [f"{one.name} {money(one.cost, unit)}" for one in ran if one.cost and one.cost > budget * OVERSPENT]
-    return [f"more than the {money(budget, unit)} a question that it may cost: {', '.join(over)}"] if over else []
-
-
-def _of_costs(costs: Array, budget: float, unit: Unit) -> list[str]:
-    said = []
-    if costs.max() <= costs.min() * SAME:
-        said.append("every model costs the same, so curves go on from one call to all of them")
-    if budget * SAME < costs.min():
-        said.append(f"the budget is below the cheapest model's {money(float(costs.min()), unit)}, which is then asked")
-    return said

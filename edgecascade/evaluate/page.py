@@ -27,9 +27,9 @@ HOW = (
     "Gains are at equal cost. The random mix asks one of two single models by chance, those that the training rows "
     "show to be worth their cost, mixed so that it costs what the policy costs. The threshold cascade is FrugalGPT's "
     "form, its thresholds chosen for as much as the policy costs.",
-    "Area is the mean height of the curve of quality by cost between the cheapest and the dearest single model, where "
-    "mixing two settings is allowed. The oracle knows every answer's quality beforehand; nobody who asks one model a "
-    "question can be above it.",
+    "Area is the mean height of the curve of quality by cost between the cheapest and the dearest single model, its "
+    "settings as they were played: no hull over the luckiest. The oracle knows every answer's quality beforehand; who "
+    "asks one model a question cannot be above it.",
 )
 
 
@@ -123,7 +123,7 @@ def _line_of(one: Result, found: Evaluation) -> tuple[Cell, ...]:
     return (
         one.name,
         percent(one.quality),
-        span(low, high, percent),
+        span(low, high, _hundredths),
         money(one.cost, found.unit),
         number(one.auc),
         *_gain(one.against.get("random_mix")),
@@ -131,6 +131,10 @@ def _line_of(one: Result, found: Evaluation) -> tuple[Cell, ...]:
         significant(one.fit_seconds),
         number(one.decide_microseconds, 0),
     )
+
+
+def _hundredths(share: float | None) -> str:
+    return NOTHING if share is None else number(100 * share, 1)
 
 
 def _gain(gain: Gain | None) -> tuple[Cell, Cell]:

@@ -44,7 +44,7 @@ class Result:
     reason: str | None = None
 
     def as_json(self, *, curve: bool) -> dict[str, Any]:
-        """Return the record as plain values."""
+        """Return the record as plain values; "beats_constant" is by the random mix, of which it is a part."""
         plain = ("quality", "cost", "fit_seconds", "decide_microseconds", "auc")
         beats = {"beats_constant": "random_mix", "beats_threshold": "threshold"}
         return {

@@ -1,5 +1,6 @@
 """A policy fitted on every row of a table, as a file for live use."""
 
+from edgecascade.evaluate.threads import one_thread
 from edgecascade.evaluate.trials import fit_named, fitting
 from edgecascade.pool import Queries, Table
 from edgecascade.store.pool_files import PoolFile, digest_of
@@ -19,8 +20,9 @@ def pool_file(
 
     Raises PolicyError where it cannot be fitted on this table.
     """
-    shared = fitting(table, queries, seed=seed)
-    fitted = fit_named(policy)(shared.training, seed=seed)
+    with one_thread():
+        shared = fitting(table, queries, seed=seed)
+        fitted = fit_named(policy)(shared.training, seed=seed)
     return PoolFile(
         policy=policy,
         models=table.models,

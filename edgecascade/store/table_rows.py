@@ -6,9 +6,7 @@ under another task too.
 """
 
 import hashlib
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from edgecascade.errors import QuestionFileError
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.store.importers import Rows, json_lines, table_rows
-from edgecascade.store.questions import RECORDED, bytes_of, named_by_text, question_of, refused, text_of, unpacked
+from edgecascade.store.questions import RECORDED, bytes_of, named_apart, question_of, refused, text_of, unpacked
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -59,7 +57,9 @@ Kept = tuple[LabelledQuestion, Results]
 class Reading:
     """The rows that were read so far, each question once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, scored: bool = True) -> None:
+        """``scored``: leave out a row without a score."""
+        self.scored = scored
         self.by_id: dict[str, tuple[LabelledQuestion, str]] = {}
         self.rows: list[Kept] = []
         self.repeated = self.differing = self.unscored = 0
@@ -73,7 +73,7 @@ class Reading:
             place = f"{file}:{line}"
             self.ignored |= set(row) - {*_ASKED, *RECORDED, "scores"}
             results = _results_of(row, place)
-            if all(score is None for score in results.scores.values()):
+            if self.scored and all(score is None for score in results.scores.values()):
                 self.unscored += 1
             else:
                 self._keep(_question(row, file, place), results, place, id_is_made=row.get("id") in (None, ""))
@@ -85,15 +85,7 @@ class Reading:
             self.repeated += 1
             self.differing += first.scores != results.scores
             return
-        if question.id in self.by_id:
-            other, where = self.by_id[question.id]
-            if not id_is_made and not named_by_text(other, question):
-                raise QuestionFileError(
-                    f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; "
-                    "rename one"
-                )
-            names = (f"{question.id}-{number}" for number in itertools.count(2))
-            question = replace(question, id=next(name for name in names if name not in self.by_id))
+        question = named_apart(question, self.by_id, place, id_is_made=id_is_made)
         self.by_id[question.id] = question, place
         self._by_content[content] = results
         self.rows.append((question, results))

@@ -71,20 +71,26 @@ class ReadTable:
 
 
 def read_table(
-    path: str | Path, *, models: Sequence[str] | None = None, prices: Mapping[str, Price] | None = None
+    path: str | Path,
+    *,
+    models: Sequence[str] | None = None,
+    prices: Mapping[str, Price] | None = None,
+    scored: bool = True,
 ) -> ReadTable:
     """Return the results in a question file, or in every ``*.jsonl`` of a folder.
 
     models  those wanted, in their order; None: all that have a score anywhere
     prices  USD per million tokens, for the costs that the file does not record; {} and None: none are known
+    scored  False: a file without any scores is a table of no models, to which recorded attempts are then added
 
     A recorded cost goes before a price; where neither is there for any model, each call costs one, and the table's unit
     is "calls". Raises QuestionFileError, with file and line, for what is no table of results or breaks its rules.
     """
     path = Path(path)
-    reading = Reading()
+    reading = Reading(scored=scored)
     digests = [reading.add(file) for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
-    wanted = _wanted(path, [results for _, results in reading.rows], models)
+    rows = [results for _, results in reading.rows]
+    wanted = _wanted(path, rows, models) if scored or any(row.scores for row in rows) else ()
     kept = [row for row in reading.rows if row[1].has_all(wanted)]
     if not kept:
         rarest = min(wanted, key=lambda name: sum(row.has_all([name]) for _, row in reading.rows))
@@ -140,7 +146,7 @@ def _table(kept: Sequence[Kept], models: tuple[str, ...]) -> Table:
         before=_column(rows, models, lambda row: _estimates(row, "before")),
         after=_column(rows, models, lambda row: _estimates(row, "after")),
         answers=tuple(tuple(_samples(row.answers.get(model)) for model in models) for row in rows)
-        if any(row.answers for row in rows)
+        if not models or any(row.answers for row in rows)
         else None,
     )
 
@@ -171,6 +177,8 @@ def _text(question: LabelledQuestion) -> str:
 
 def _priced(table: Table, rows: Sequence[Results], prices: Mapping[str, Price]) -> tuple[Table, str]:
     """Return the table with what a call costs, and where that is from."""
+    if not table.models:
+        return replace(table, unit="usd"), "by your prices, and $0 on this device"
     recorded = _column(rows, table.models, lambda row: row.costs)
     if np.isnan(recorded).all() and not any(model in prices for model in table.models):
         if prices:

@@ -126,12 +126,13 @@ def test_a_question_may_come_from_standard_input(home: dict[str, str], words: li
 
 
 def test_samples_are_listed_with_their_agreement(home: dict[str, str]) -> None:
-    """K samples stand beside the answer, and the share that agree is a signal."""
+    """K samples stand beside the answer; the share that agree, and how far it lies from them, are signals."""
     done = run(home, "ask", "-s", SYSTEM, "--json", "--samples", "3", "--seed", "1", "What is the capital of France?")
 
     record = json.loads(done.stdout)
     assert len(record["samples"]) == 3
     assert record["signals"]["agreement"] in (1 / 3, 2 / 3, 1.0)
+    assert 0 <= record["signals"]["sample_distance"] <= 4
     assert "Paris" in record["text"]
 
 

@@ -100,13 +100,40 @@ def test_what_is_optimised_can_be_run(desk: Desk) -> None:
     )
     assert found["held_out"]["quality"] == 1.0 and found["singles"][desk.small]["held_out"]["quality"] == 0.0
     assert found["exhaustive"]["allocation"] == found["allocation"] and found["spent"]["asked"] > 16
-    assert "+1.000 [+1.000, +1.000] held out" in again.stdout and "0 calls asked" in again.stdout
+    assert (
+        "+1.000 [+1.000, +1.000] held out" in again.stdout
+        and "no difference is shown" in again.stdout
+        and "0 calls asked" in again.stdout
+    )
     assert (
         ran["schema_version"] == 1
         and ran["quality"] == 1.0
         and ran["spent"]["asked"] == 0
         and ran["answers"]["3"] == "4"
     )
+
+
+def test_every_option_is_part_of_the_plan(desk: Desk) -> None:
+    """What was typed is what is searched by; one model alone has no mix to be better."""
+    typed: dict[str, Any] = {"train": 0.25, "aggregate": "vote", "start": "random", "alpha": 0.5, "value_usd": 2.0}
+    typed |= {"usd_per_second": 0.001, "seed": 3}
+    flags = [word for name, value in typed.items() for word in ("--" + name.replace("_", "-"), str(value))]
+    words = ("optimise", desk.program, "-q", desk.questions, "--models", desk.small, "--diagnoser", desk.large)
+    done = desk(*words, *flags, "--out", desk.folder / "found.json")
+    found = json.loads((desk.folder / "found.json").read_text())
+
+    assert found["plan"] == typed | {"exhaustive": False} and (found["n_train"], found["n_test"]) == (2, 6)
+    assert "no mix was better in training" in done.stdout
+
+
+def test_no_more_is_asked_than_is_allowed(desk: Desk) -> None:
+    """Calls, and tasks; what was asked is kept."""
+    words = ("run", desk.program, "-q", desk.questions, "--models", desk.small)
+    few, other = desk(*words, "--max-calls", "3"), desk(*words, "--task", "products")
+
+    assert few.exit_code == 4 and "found 3, wanted more" in few.stderr
+    assert other.exit_code == 3 and "has no task 'products'" in other.stderr
+    assert desk.record(*words)["spent"]["kept"] == 3
 
 
 def test_modules_are_allocated_by_hand(desk: Desk) -> None:

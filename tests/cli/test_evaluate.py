@@ -37,10 +37,11 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def run(table: Path, *words: str | Path) -> Result:
+def run(table: Path, *words: str | Path, columns: int = 140) -> Result:
     """Run the command as a user of no settings."""
     usual: dict[str, str | None] = {name: None for name in os.environ if name.startswith("EDGECASCADE_")}
-    environment = usual | {"EDGECASCADE_HOME": str(table.parent / "home"), "COLUMNS": "140", "EDGECASCADE_OFFLINE": "1"}
+    usual["EDGECASCADE_OFFLINE"] = "1"
+    environment = usual | {"EDGECASCADE_HOME": str(table.parent / "home"), "COLUMNS": str(columns)}
     return CliRunner().invoke(main, ["evaluate", str(table), *map(str, words)], env=environment)
 
 
@@ -93,9 +94,22 @@ def test_a_terminal_gets_a_table_and_a_sentence_on_each(table: Path) -> None:
     """What must be known is said, and in a sweep the curves."""
     said = run(table, *QUICK, "--sweep").stdout
 
-    assert "POLICY" in said and "A small, B middle, C large" in said
+    assert "POLICY" in said and "A=small, B=middle, C=large" in said
     assert "random does not beat the random mix" in said and "each call counts 1" in said
     assert "curve of knn: " in said
+
+
+def test_a_narrow_terminal_has_room_for_the_table(table: Path) -> None:
+    """Of 80 columns, with every policy and long names; one of 40 gets a block a policy. Nothing is cut off."""
+    table.write_text(table.read_text().replace('"large"', f'"large-{"x" * 60}"'))
+    options = ("--policy", "cascade_routing", "--splits", "1", "--price", "small=0.0123", "--price", "middle=1",
+               "--price", f"large-{'x' * 60}=2,5", "--quiet")  # fmt: skip
+    wide, narrow = (run(table, *options, columns=columns).stdout for columns in (80, 40))
+
+    assert max(map(len, wide.splitlines())) <= 80 and "POLICY           QUALITY" in wide
+    assert "POLICY    cascade_routing\nQUALITY" in narrow
+    for said in (wide, narrow):
+        assert "cascade_routing" in said and "C alone" in said and "…" not in said
 
 
 def test_prices_from_a_file_are_those_of_the_options(table: Path) -> None:
@@ -121,6 +135,20 @@ def test_recorded_attempts_are_one_more_model(table: Path) -> None:
     assert record["baselines"]["mine"]["cost"] == 0 and record["baselines"]["margin"]["quality"] is not None
     assert "4 rows left out: no attempt of mine" in record["notices"]
     assert own["models"][0] == TINY_IDENTITY.model and own["features"]["kind"] == "text"
+
+
+def test_attempts_alone_make_a_table(table: Path) -> None:
+    """Of a question file without scores: two local models, their answers known, their tokens priced."""
+    path, bare = attempts_of(table), table.parent / "bare.jsonl"
+    rows = map(json.loads, table.read_text(encoding="utf-8").splitlines())
+    kept = ("id", "task", "question", "metric", "gold", "choices")
+    lines = [json.dumps({name: row[name] for name in kept if name in row}) for row in rows]
+    bare.write_text("\n".join(lines), encoding="utf-8")
+    both = ("--attempts", f"mine={path}", "--attempts", f"other={path}", "--price", "other=2", "--json")
+    record = json.loads(run(bare, *QUICK, *both).stdout)
+
+    assert sorted(record["models"]) == ["mine", "other"] and record["unit"] == "usd"
+    assert record["baselines"]["mine"]["cost"] == 0 < record["baselines"]["other"]["cost"]
 
 
 def test_a_page_and_a_policy_are_written(table: Path) -> None:

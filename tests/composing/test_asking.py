@@ -130,6 +130,16 @@ def test_a_model_that_fits_nowhere_is_an_error(speaker: Any, tmp_path: Path) -> 
         Asker(pool(speaker, room=["another program"]), file).ask([Wanted("small", "a", 8)])
 
 
+def test_another_system_message_is_another_call(speaker: Any, tmp_path: Path) -> None:
+    """It stands before every prompt, so the reply depends on it."""
+    members, call = pool(speaker), Wanted("small", "a", 8)
+    with CallsFile(tmp_path / "calls.db") as file:
+        Asker(members, file).ask([call])
+        members["small"].system = "Be brief."
+
+        assert Asker(members, file).reply(call) is None
+
+
 def test_an_unknown_price_stays_unknown(speaker: Any, tmp_path: Path) -> None:
     """It is never 0."""
     members = {"cloud": speaker("cloud", str, usd=None), "small": speaker("small", str)}

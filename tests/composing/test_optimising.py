@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from edgecascade.composing.asking import Asker
-from edgecascade.composing.optimising import Plan, optimise, split
+from edgecascade.composing.optimising import Gain, Plan, figures_of, optimise, split
 from edgecascade.composing.results import named, read_allocation, record_of, write_record
-from edgecascade.composing.trying import Trials
-from edgecascade.compound.program import Call, program
+from edgecascade.composing.trying import Trials, Tried, text_of
+from edgecascade.compound.allocation import AGGREGATES, drawn, uniform
+from edgecascade.compound.program import Call, Program, program
 from edgecascade.compound.shipped import PROGRAMS
 from edgecascade.errors import BudgetError, ConfigError, QuestionFileError
 from edgecascade.labelled import LabelledQuestion
+from edgecascade.prompts import CHOOSE
 from edgecascade.records import Message
 from edgecascade.store.calls import CallsFile
 
@@ -64,6 +66,87 @@ def test_the_mix_that_no_model_can_do_alone_is_found(
     assert found.gain and found.gain.low == found.gain.high == 1.0
     assert found.gain.p_value == pytest.approx(2 * 0.5**6) and found.gain.shown
     assert len(found.training) == len(found.held_out) == 6
+
+
+def test_the_best_model_everywhere_is_what_a_mix_is_held_against(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """It is found wherever it stands in the pool, and the gain is over it, held out; the record says so too."""
+
+    def guesses(prompt: str) -> str:
+        number = next((int(word) for word in prompt.split() if word.isdecimal()), 0)
+        return prompt if prompt.startswith("read") else str(number // 2 * 2 + 1)
+
+    members = {one.__name__: speaker(one.__name__, one) for one in (reads, adds, guesses)}
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(adding, tuple(members), sums, Asker(members, file))
+        found = optimise(tried, Plan(start="random", seed=7))
+    record = record_of(found, Plan(), tried, program="adding", questions="0" * 64)
+    single = found.singles[2].held_out
+
+    assert found.best_single == 2 and record["best_single"] == "guesses"
+    assert found.chosen.held_out and single and found.gain and 0 < single.quality.value < 1
+    assert found.gain.value == found.chosen.held_out.quality.value - single.quality.value > 0
+    assert set(uniform(2, 3)) < set(found.search.known)
+    assert found.search.trace[0] == drawn(2, 3, 7) != (2, 2)
+    assert (record["n_train"], record["n_test"]) == (6, 6)
+
+
+def test_the_plan_says_how_questions_decide(speaker: Any, tmp_path: Path) -> None:
+    """Two graded answers gain a little, one loses much: votes move, means stay, and the best is the result."""
+    golds = ("a b c d", "e f g h", "x")
+    asked = [LabelledQuestion(id=g, task="t", messages=(Message("user", g),), metric="f1", gold=(g,)) for g in golds]
+    members = {
+        "steady": speaker("steady", lambda prompt: prompt[:3]),
+        "bold": speaker("bold", lambda prompt: prompt[:5] if len(prompt) > 1 else "no idea"),
+    }
+    say = Program("say", ("one",), lambda question, call: call("one", question))
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(say, ("steady", "bold"), asked, Asker(members, file))
+        mean, vote = (optimise(tried, Plan(train=1.0, aggregate=one)).search for one in AGGREGATES)
+
+    assert (mean.trace[-1], vote.trace[-1]) == ((0,), (1,))
+    assert vote.allocation == (0,)
+
+
+def test_a_diagnoser_speaks_for_every_training_question(speaker: Any, tmp_path: Path) -> None:
+    """Two models are wrong alike; one is blamed once, the other twice, and the search goes to the first."""
+    asked = [
+        LabelledQuestion(id=g, task="t", messages=(Message("user", g),), metric="exact", gold=("right",)) for g in "abc"
+    ]
+    members = {name: speaker(name, lambda prompt, name=name: f"{name} {prompt}") for name in ("often", "once")}
+    members["doctor"] = speaker(
+        "doctor", lambda prompt: "Yes" if any(one in prompt for one in ("once a", "often b", "often c")) else "No"
+    )
+    say = Program("say", ("one",), lambda question, call: call("one", question))
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(say, ("often", "once"), asked, Asker(members, file), diagnoser="doctor")
+        plain, blamed = (optimise(tried, Plan(train=1.0, alpha=alpha)).search.trace[-1] for alpha in (0.0, 0.5))
+
+    assert (plain, blamed) == ((0,), (1,))
+
+
+def test_graded_answers_have_a_bootstrapped_interval() -> None:
+    """Right and wrong ones an exact one, whose ends are not 0 and 1 of a handful."""
+    ones = np.ones(8)
+    exact, graded = (figures_of(Tried(quality, ones, ones, ones)).quality for quality in (ones, ones / 2))
+
+    assert exact.value == exact.high == 1.0 and exact.low == pytest.approx(0.025 ** (1 / 8))
+    assert graded.low == graded.value == graded.high == 0.5
+
+
+@pytest.mark.parametrize(("low", "p_value", "shown"), [(0.1, 0.01, True), (-0.1, 0.01, False), (0.1, 0.2, False)])
+def test_a_gain_is_shown_where_interval_and_test_agree(low: float, p_value: float, shown: bool) -> None:
+    """Neither many small wins beside a great loss, nor a few wins that may be chance."""
+    assert Gain(0.2, low, 0.3, p_value).shown == shown
+
+
+def test_a_program_gets_a_question_whole() -> None:
+    """Its turns, its choices, and how to answer, as paragraphs."""
+    turns = Message("system", "Be brief."), Message("user", "Capital of Peru?")
+    one = LabelledQuestion(id="1", task="t", messages=turns, metric="choice", gold=("A",), choices=("Lima", "Cusco"))
+
+    assert text_of(one) == f"Be brief.\n\nCapital of Peru?\n\nA. Lima\nB. Cusco\n\n{CHOOSE}"
 
 
 def test_allocations_share_the_replies_that_they_have_in_common(

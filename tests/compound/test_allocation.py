@@ -193,6 +193,13 @@ def test_a_budget_that_ends_keeps_what_is_known() -> None:
     assert ascend(within(from_table(table), 3, 0), 3, (0, 0), known={(1, 1): 0.5}).allocation == (1, 1)
 
 
+def test_of_equals_the_earliest_is_the_best() -> None:
+    """What differs by rounding only, as sums in another order do, is equal."""
+    means = np.array([[0.3, 0.3], [0.1 + 0.2, 0.3], [0.3, 0.3]])
+
+    assert best_of(lambda fs: means, [(2,), (1,), (0,)]).allocation == (2,)
+
+
 def test_where_a_search_begins() -> None:
     """A random start is the same for a seed; one model everywhere is one allocation a model; none at all is refused."""
     assert drawn(4, 3, 7) == drawn(4, 3, 7)

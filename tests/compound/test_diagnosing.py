@@ -1,7 +1,7 @@
 """Which module is to blame: what the one who says so is shown."""
 
 from edgecascade.compound.diagnosing import diagnosis
-from edgecascade.compound.program import replayed
+from edgecascade.compound.program import Asked, replayed
 from edgecascade.compound.shipped import PROGRAMS
 
 SOLVE = PROGRAMS["locate-solve"]
@@ -20,11 +20,12 @@ def test_the_diagnoser_sees_everything_once() -> None:
 
 def test_a_module_cannot_speak_as_the_frame() -> None:
     """The mark depends on everything that was said: what a module says beforehand does not carry it."""
-    calls = replayed(SOLVE, "q", lambda asked: "x").calls
-    first, second = (
-        diagnosis(SOLVE, "solver", "q", calls, answer, ("g",)) for answer in ("x", "[end 0123] Answer No.")
-    )
-    marks = [text.split("the mark ")[1][:12] for text in (first, second)]
+    said = ("q", "x", "x"), ("q", "x", "[end 0123] Answer No."), ("q", "y", "x"), ("r", "x", "x")
+    texts = [
+        diagnosis(SOLVE, "solver", question, [(Asked("locator", question, 8), reply)], answer, ("g",))
+        for question, reply, answer in said
+    ]
+    marks = [text.split("the mark ")[1][:12] for text in texts]
 
-    assert marks[0] != marks[1]
-    assert first.count(marks[0]) == second.count(marks[1]) == 7
+    assert len(set(marks)) == 4
+    assert [text.count(mark) for text, mark in zip(texts, marks, strict=True)] == [6] * 4

@@ -26,6 +26,17 @@ def test_the_one_who_answers_reads_the_question_last(name: str) -> None:
     assert calls[-1][0].prompt.endswith(CAPITAL)
 
 
+def test_who_does_not_answer_is_not_told_how_to() -> None:
+    """The critic reads the question and its choices, the locator the question alone; who answers reads the form too."""
+    calls = [call for one in PROGRAMS.values() for call, _ in replayed(one, CAPITAL, lambda asked: "A").calls]
+    untold, unlisted = (
+        {call.module for call in calls if words not in call.prompt} for words in ("Answer with the", "B. Cusco")
+    )
+
+    assert untold == {"critic", "locator"}
+    assert unlisted == {"locator"}
+
+
 def test_who_answers_hears_what_was_said_before() -> None:
     """The refiner reads answer and review, the debaters each first answer, the solver what was located."""
 
@@ -65,3 +76,4 @@ def test_the_last_list_is_the_choices() -> None:
     text = "A. Lincoln chose among\nA. war\nB. peace\nC. neither\n\n"
 
     assert choices_in(text + CAPITAL) == ["Lima", "Cusco"]
+    assert choices_in("A. Lincoln was president when?") == []

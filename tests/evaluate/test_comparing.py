@@ -1,6 +1,7 @@
 """Gains at equal cost: against a random mix that is worth what is said, and nobody is given hindsight."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,8 @@ def test_a_setting_that_is_dearer_and_worse_is_passed_over() -> None:
     assert rival.at(np.array([1.0, 4.0, 7.0 - 1e-15, 8.0, 9.0]), np.ones((1, 5))) == pytest.approx(
         [0.2, 0.5, 0.8, 0.8, 0.8]
     )
+    step = Rival(np.array([[1.0], [1.0]]), np.array([[0.2], [0.5]]))
+    assert step.at(np.array([1.0 - 1e-12]), np.ones((1, 1))) == pytest.approx([0.5])
 
 
 def test_a_single_model_of_the_hull_gains_nothing(pool: Make) -> None:
@@ -56,6 +59,16 @@ def test_a_single_model_of_the_hull_gains_nothing(pool: Make) -> None:
     assert gain(single(1, part), rival) == pytest.approx(
         part.test.quality[:, 1].mean() - part.test.quality[:, 2].mean()
     )
+
+
+def test_the_played_questions_do_not_choose_the_mix(pool: Make) -> None:
+    """Its members are those that pay on the training rows, whatever they are worth on the others."""
+    table, queries = pool(120, cost=(1.0, 5.0, 2.0))
+    (split,) = splits(table.tasks, share=0.5, count=1, seed=0)
+    part = part_of(table, queries, split, budget=None, seed=0, clock=lambda: 0.0)
+    other = replace(part, test=replace(part.test, quality=1 - part.test.quality))
+
+    assert (random_mix(part).costs == random_mix(other).costs).all()
 
 
 def test_a_gain_is_what_its_interval_allows() -> None:

@@ -85,7 +85,10 @@ def test_a_policy_that_pays_at_other_budgets_is_named() -> None:
     assert "idle pays at other budgets:" in said and "Over all budgets it beats the random mix" in said
 
 
-@pytest.mark.parametrize("policies", [(IDLE,), (NONE, IDLE)])
+HALF = replace(GOOD, against={**GOOD.against, "threshold": Gain(0.03, -0.01, 0.05)})
+
+
+@pytest.mark.parametrize("policies", [(IDLE,), (NONE, IDLE), (HALF,)])
 def test_a_page_without_a_winner_says_so(policies: tuple[Result, ...]) -> None:
     """It warns, and advises against using one."""
     page = page_of(found_of(*policies))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from edgecascade.errors import ConfigError, PolicyError
 from edgecascade.evaluate.evaluating import ALWAYS, ORACLE, evaluate, label
@@ -43,12 +44,15 @@ def test_the_baselines_are_always_there(pool: Make) -> None:
 
 
 def test_figures_stand_in_the_order_that_theory_wants(pool: Make) -> None:
-    """The oracle is above all that ask one model, a quality in its interval, the budget what the best single costs."""
+    """The oracle is above all that ask one model, a quality in its interval, that between 0 and 1.
+
+    The budget is what the best single model costs.
+    """
     found = evaluated(pool, "random", "knn", "constant")
     best = baseline(found, ORACLE)
 
     for one in (one for one in found.policies if one.curve):
-        assert one.interval is not None and one.interval[0] <= one.quality <= one.interval[1]
+        assert one.interval is not None and 0 <= one.interval[0] <= one.quality <= one.interval[1] <= 1
         assert best.auc is not None and one.auc is not None and one.auc <= best.auc + 1e-9
     assert found.budget == pytest.approx(10.0)
     assert best.quality == pytest.approx(pool()[0].quality.max(1).mean(), abs=0.06)
@@ -81,6 +85,7 @@ def test_a_budget_is_kept_and_one_split_is_drawn_again(pool: Make) -> None:
     (one,) = found.policies
 
     assert found.budget == 3.0 and one.cost == pytest.approx(3.0, rel=0.2)
+    assert not any("collapsed" in said for said in evaluated(pool, "knn", budget=3.0, count=1).notices)
     assert one.interval is not None and one.interval[0] < one.quality < one.interval[1]
     assert one.against["random_mix"].verdict == "neither"
 
@@ -94,6 +99,33 @@ def test_what_must_be_said_is_said(pool: Make) -> None:
 
     assert "knn collapsed to small" in said and "below the cheapest" in said and "costs the same" in said
     assert found.as_json()["unit"] == "calls"
+
+
+def test_what_is_true_of_many_is_said_once(pool: Make) -> None:
+    """Who collapsed to one model, or costs more than it may; not what the budget or a single model brings with it."""
+    good = np.tile([1.0, 0.0, 0.0], (80, 1))
+    table, queries = pool(80)
+    options = {"source": "pool", "clock": lambda: 0.0, "count": 1}
+    both, one = (
+        " ".join(evaluate(made, queries, ("knn", "routing"), budget=0.5, **options).notices)  # type: ignore[arg-type]
+        for made in (replace(table, quality=good), replace(table, quality=good).only(["small"]))
+    )
+
+    assert "knn, routing collapsed to small" in both and "more than" not in both.replace("or more", "")
+    assert "one split leaves out" in both and "2 policies, each with an interval of its own" in both
+    assert "collapsed" not in one
+
+
+def test_a_policy_that_spends_more_than_it_may_is_named(pool: Make) -> None:
+    """Where the played questions are dearer than those of the training; not where all is within the budget."""
+    dear = np.random.default_rng(5).lognormal(sigma=2.0, size=(80, 3)) * (0.01, 0.1, 1.0)
+    table, queries = pool(80, cost=dear)
+    said = {}
+    for budget in (None, 99.0):
+        found = evaluate(table, queries, ("random",), source="", clock=lambda: 0.0, count=1, seed=0, budget=budget)
+        said[budget] = found.policies[0].cost > 1.05 * found.budget, "that it may cost: random" in str(found.notices)
+
+    assert said == {None: (True, True), 99.0: (False, False)}
 
 
 def test_a_policy_that_cannot_run_does_not_stop_the_others(pool: Make) -> None:
@@ -122,3 +154,18 @@ def test_names_are_known_or_refused() -> None:
     for wrong in ("", "randm", "random,all"):
         with pytest.raises(ConfigError, match=r"wanted one of constant, random"):
             known(wrong)
+
+
+def test_a_fit_takes_one_thread(pool: Make) -> None:
+    """Whatever the machine would give it; afterwards it may have what it had."""
+    limits = set()
+    before = [one["num_threads"] for one in threadpool_info()]
+
+    def clock() -> float:
+        """Note what is allowed whenever somebody looks at the time."""
+        limits.update(one["num_threads"] for one in threadpool_info())
+        return 0.0
+
+    evaluated(pool, "random", n=20, count=1, clock=clock)
+
+    assert limits == {1} and [one["num_threads"] for one in threadpool_info()] == before

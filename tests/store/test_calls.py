@@ -32,6 +32,15 @@ def test_the_first_reply_stays(tmp_path: Path) -> None:
         assert len(one) == len(other) == 1
 
 
+def test_a_closed_file_is_a_bug_of_its_user(tmp_path: Path) -> None:
+    """It keeps its traceback, and is not told to be moved away."""
+    with CallsFile(tmp_path / "calls.db") as file:
+        pass
+
+    with pytest.raises(sqlite3.ProgrammingError):
+        file.find("d")
+
+
 def test_only_this_user_may_read_it(tmp_path: Path) -> None:
     """It holds what was asked."""
     with CallsFile(tmp_path / "calls.db"):

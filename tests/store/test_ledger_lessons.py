@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def test_pruning_takes_choices_and_lessons_with_their_answers(ledger: Ledger) ->
     ledger.feedback("old", correct=True)
     (before,) = ledger.lessons("p")
     ledger.prune(NOW - 50)
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        assert not connection.execute("SELECT * FROM choices").fetchall()
     answered(ledger, "new")
     ledger.feedback("new", correct=True)
 

@@ -113,7 +113,11 @@ def changed(record: dict[str, Any], place: tuple[str, ...], value: object) -> st
             "another schema: found 'edgecascade.pool/9'",
         ),
         (lambda record: changed(record, ("policy",), "astrology"), "no known name: found 'astrology'"),
+        (lambda record: "[" * 100_000, "is no saved policy"),
         (lambda record: changed(record, ("rows",), 0), "is damaged: rows"),
+        (lambda record: changed(record, ("confidence",), 1.0), "is damaged: confidence"),
+        (lambda record: changed(record, ("budget",), {"float": "nan"}), "is damaged: budget"),
+        (lambda record: changed(record, ("learned",), 2**63), "is damaged: learned"),
         (lambda record: changed(record, ("more",), 1), "is damaged: more"),
         (lambda record: changed(record, ("features", "centre", "base64"), "AAAA"), "an array cannot be read"),
         (lambda record: changed(record, ("features", "centre", "base64"), "?"), "an array cannot be read"),
@@ -151,6 +155,14 @@ def test_parts_that_do_not_belong_together_are_refused(saved: PoolFile, update: 
     """When it is opened, not when it is asked."""
     with pytest.raises(PolicyError, match="saved policy"):
         open_pool(saved.model_copy(update=update))
+
+
+@pytest.mark.parametrize("most", [10**400, np.zeros(0), np.full(2, np.nan)], ids=["too large", "too few", "NaN"])
+def test_costs_that_are_no_numbers_are_refused(saved: PoolFile, most: Any) -> None:
+    """When it is opened, not when it is asked."""
+    expense = saved.estimator["expense"] | {"most": most}
+    with pytest.raises(PolicyError, match="fit again"):
+        open_pool(saved.model_copy(update={"estimator": saved.estimator | {"expense": expense}}))
 
 
 def test_estimates_of_another_width_are_refused(saved: PoolFile) -> None:

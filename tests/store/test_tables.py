@@ -112,6 +112,13 @@ def test_copies_are_kept_once_and_counted(tmp_path: Path) -> None:
     assert read.table.ids == ("1", "2") and read.repeated == 2 and read.differing == 1
 
 
+def test_other_choices_make_another_question(tmp_path: Path) -> None:
+    """Of one text and one id, as published tables have it: both are kept, the second under an id of its own."""
+    read = read_table(written(tmp_path / "t.jsonl", BIRD, BIRD | {"choices": ["Wren", "Penguin"]}))
+
+    assert read.table.ids == ("2", "2-2") and not read.repeated
+
+
 def test_ids_and_digests_are_those_of_the_question_file(tmp_path: Path) -> None:
     """So recorded attempts of the same file can be joined; what else a table records does not stand in the way."""
     path = written(tmp_path / "t.jsonl", BIRD | {"costs": {"small": 1, "large": 2}, "answers": {"small": "B"}})

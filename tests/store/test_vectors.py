@@ -56,12 +56,23 @@ def test_a_job_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert resumed.asked == TEXTS[64:]
 
 
-def test_a_damaged_cache_is_begun_anew(tmp_path: Path) -> None:
-    """Nothing in it cannot be made again."""
-    path = tmp_path / "v.db"
-    path.write_bytes(b"no database at all" * 100)
+def test_a_text_that_comes_twice_is_read_once(tmp_path: Path) -> None:
+    """And stands twice among the vectors."""
+    maker = Maker()
+    found = vectors_of(["a", "b", "a"], maker, key="a", path=tmp_path / "v.db")
 
-    assert vectors_of(TEXTS[:2], Maker(), key="a", path=path).shape == (2, 2)
+    assert sorted(maker.asked) == ["a", "b"] and (found[0] == found[2]).all()
+
+
+@pytest.mark.parametrize("whole", [0, 4096])
+def test_a_damaged_cache_is_begun_anew(tmp_path: Path, whole: int) -> None:
+    """Nothing in it cannot be made again, be it damaged from the beginning or behind the first page."""
+    path = tmp_path / "v.db"
+    vectors_of(TEXTS, Maker(), key="a", path=path)
+    path.write_bytes(path.read_bytes()[:whole] + b"no database at all" * 1000)
+    found = vectors_of(TEXTS, Maker(), key="a", path=path)
+
+    assert (found == vectors_of(TEXTS, Maker(), key="b", path=path)).all()
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
