@@ -1,5 +1,6 @@
-"""Three programs that come with the package, after the systems of LLMSelector (Chen et al., arXiv:2502.14815).
+"""Programs that come with the package, three of them after the systems of LLMSelector (Chen et al., arXiv:2502.14815).
 
+    ask            one call, what every other program must beat
     self-refine    Madaan et al., "Self-Refine", arXiv:2303.17651: answer, review, answer again
     debate         Du et al., "Multiagent Debate", arXiv:2305.14325: three answer, three decide, the majority holds
     locate-solve   find what matters in a long question, then answer by that alone
@@ -27,6 +28,11 @@ ANSWER, REVIEW = 24, 32
 
 VIEWS = ("", "Look closely at every word of the question.\n\n", "Rule out first what cannot be right.\n\n")
 """What each of the three who answer first reads before the question."""
+
+
+def ask(question: str, call: Call) -> str:
+    """Return the answer of one call."""
+    return call("answerer", question, max_tokens=ANSWER)
 
 
 def self_refine(question: str, call: Call) -> str:
@@ -134,6 +140,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType(
     {
         one.name: one
         for one in (
+            Program("ask", ("answerer",), ask, about="one call, what every other program must beat"),
             Program(
                 "self-refine",
                 ("generator", "critic", "refiner"),
