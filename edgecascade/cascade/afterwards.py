@@ -50,8 +50,8 @@ def same_answer(question: Question, mine: str, theirs: str) -> float:
 
 def audit(asking: Asking, answer: Answer, compare: Compare, *, drawn: bool) -> Work | None:
     """Return the work that lets the monitors know of an answer, drawn to be audited or not; None without monitors."""
-    share, watch, cloud = asking.options.audit, _watch(asking), asking.askable()
-    if not share or watch is None or cloud is None or not any(attempt.place == "device" for attempt in answer.attempts):
+    share, watch, cloud = asking.options.audit, _watch(asking, answer), asking.askable()
+    if not share or watch is None or cloud is None:
         return None
     if not answer.kept or not drawn:
         loss = 0.0 if drawn else None  # what was not kept cost nothing
@@ -102,16 +102,20 @@ def recorded_attempt(question: Question, answer_id: str, draft: Draft, theirs: s
     )
 
 
-def _watch(asking: Asking) -> Watch | None:
-    devices = asking.setup.devices
-    judge = devices[0].judge(asking.question) if devices else None
+def _watch(asking: Asking, answer: Answer) -> Watch | None:
+    """Return the monitors of the tier on the device whose answer was given, else of the first that tried one."""
+    tried = [attempt.tier for attempt in answer.attempts if attempt.place == "device"]
+    number = answer.trace[-1].answer
+    given = None if number is None else answer.attempts[number].tier
+    name = given if given in tried else next(iter(tried), None)
+    judge = next((tier.judge(asking.question) for tier in asking.setup.devices if tier.name == name), None)
     return judge.watch if judge else None
 
 
 def _device_draft(asking: Asking, answer: Answer, tier: DeviceTier, stopping: threading.Event) -> Draft | None:
     """Return the device's whole draft with its hidden states, written now where it was not."""
     for attempt in answer.attempts:
-        if attempt.place == "device" and attempt.complete and attempt.draft and attempt.draft.hidden is not None:
+        if attempt.tier == tier.name and attempt.complete and attempt.draft and attempt.draft.hidden is not None:
             return attempt.draft
     draft = evidence.draft(tier, asking.question, hidden=True, cancel=stopping)
     return draft if draft.tokens and draft.finish_reason != "cancelled" else None

@@ -14,17 +14,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
+from edgecascade.cascade.booking import Held
 from edgecascade.cascade.calling import AnyTier, CloudTier, is_cloud
 from edgecascade.cascade.costing import expected, joules_of, prompt_tokens
 from edgecascade.cascade.gating import Usual
-from edgecascade.cascade.hedging import Hedge
+from edgecascade.cascade.hedging import Hedge, together
 from edgecascade.cascade.pooling import Routing
 from edgecascade.cascade.route import Route
 from edgecascade.cascade.running import DeviceTier, Look, Tokens, on_device
 from edgecascade.cascade.screen import Screen
 from edgecascade.cascade.setup import Setup
 from edgecascade.cascade.tiers import is_far
-from edgecascade.cascade.together import together
 from edgecascade.errors import (
     ContextLengthError,
     EdgeCascadeError,
@@ -100,7 +100,6 @@ class Asking:
         """``whole``: where a cloud may be asked, the device's answer is not stopped by gates, and has hidden states."""
         self.setup, self.question, self.id, self.purpose = setup, question, id, purpose
         self.options = setup.options
-        self.route, self._policy = _begun(setup.policy, question, id)
         self.mode = question.mode or setup.options.mode
         self._conditions = setup.sense()
         self.weights: Weights | None = None
@@ -114,11 +113,13 @@ class Asking:
         self._started = time.monotonic()
         self._until = self._started + self._seconds_allowed()
         self.cancel = _Stop(cancel, self._until)
+        self.route, self._policy = _begun(setup.policy, question, id, self.cancel)
         self.cleared = clear(question, self.options.rules) if setup.clouds else None
         self._begun = 0.0
         self._cut = False
         self._screen = Screen()
         self._hedges: dict[str, Hedge] = {}
+        self._held = Held()
         self._passed = False
         self.error: EdgeCascadeError | None = None
         self.theirs: str | None = None  # the cloud's answer, where it was asked only after this one
@@ -336,7 +337,9 @@ class Asking:
     ) -> Tokens:
         back = self._kept_back() if kept_back is None else kept_back
         until = None if math.isinf(self._until) else self._until - back
-        return self.setup.desk.call(tier, self.question, self.id, purpose, cancel=cancel, before=before, deadline=until)
+        return self.setup.desk.call(
+            tier, self.question, self.id, purpose, cancel=cancel, before=before, deadline=until, held=self._held
+        )
 
     def _kept_back(self) -> float:
         """Return the seconds before the deadline that the device needs, should no cloud have answered by then."""
@@ -437,9 +440,11 @@ def _total(costs: Iterable[float | None]) -> float | None:
     return None if None in known else math.fsum(cost for cost in known if cost is not None)
 
 
-def _begun(policy: Policy | Routing, question: Question, id: str) -> tuple[Route | None, Policy]:
+def _begun(
+    policy: Policy | Routing, question: Question, id: str, cancel: threading.Event
+) -> tuple[Route | None, Policy]:
     """Return a pool's way of one question, if the policy is a pool's, and what decides about it."""
     if not isinstance(policy, Routing):
         return None, policy
-    route = policy.begin(question, id)
+    route = policy.begin(question, id, cancel)
     return route, route

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -37,15 +38,26 @@ class Bill:
         return math.fsum(known) if len(known) == len(self._usd) else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """The calls of one answer that no ledger counts, with the most that each may cost, or has; for several threads."""
+
+    usd: dict[object, float | None] = field(default_factory=dict)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """The ledger as the calls of one answer see it; without one only what the question itself allows is kept."""
+    """The ledger as the calls of one answer see it; without one only what the question itself allows is kept.
+
+    held  what all bookings of one answer share, where no ledger does
+    """
 
     ledger: Ledger | None
     answer_id: str
     caps: Sequence[Cap]
     kinds: tuple[str, ...] = ()
-    _held: dict[object, float | None] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
 
     def meter(self, price: Price | None, purpose: Purpose, bill: Bill) -> Meter:
         """Return what a cloud client asks before each request; BudgetError there keeps it from being sent."""
@@ -80,17 +92,19 @@ class Booking:
 
     def _hold(self, outgoing: Outgoing, most: float | None) -> object:
         """Count a call that no ledger counts; raise BudgetError where it would pass a cap of this request."""
-        known = [cost for cost in (*self._held.values(), most) if cost is not None]
-        for cap in self.caps:
-            dear = cap.unit == "usd" and (len(known) <= len(self._held) or math.fsum(known) > cap.most)
-            if cap.per == "request" and (dear or (cap.unit == "calls" and len(self._held) + 1 > cap.most)):
-                wanted = "a call of unknown price" if most is None else f"1 more call, of at most ${most:.6f}"
-                raise BudgetError(
-                    f"the question's own limit of {cap} does not allow it: found {len(self._held)} calls made to "
-                    f"{outgoing.model} and others, wanted {wanted}; raise it"
-                )
-        self._held[held := object()] = most
-        return held
+        with self.held.guard:
+            calls = len(self.held.usd)
+            known = [cost for cost in (*self.held.usd.values(), most) if cost is not None]
+            for cap in self.caps:
+                dear = cap.unit == "usd" and (len(known) <= calls or math.fsum(known) > cap.most)
+                if cap.per == "request" and (dear or (cap.unit == "calls" and calls + 1 > cap.most)):
+                    wanted = "a call of unknown price" if most is None else f"1 more call, of at most ${most:.6f}"
+                    raise BudgetError(
+                        f"the question's own limit of {cap} does not allow it: found {calls} calls made to "
+                        f"{outgoing.model} and others, wanted {wanted}; raise it"
+                    )
+            self.held.usd[held := object()] = most
+            return held
 
     def _settle(self, reservation: object, settled: Settled, cost: float | None) -> None:
         if not isinstance(reservation, Reservation) or self.ledger is None:
@@ -110,10 +124,11 @@ class Booking:
             log.warning("a call was made, and the ledger holds only its reservation: %s", error)
 
     def _release(self, held: object, settled: Settled, cost: float | None) -> None:
-        if settled.outcome in NOT_SENT:
-            del self._held[held]
-        elif cost is not None:
-            self._held[held] = cost
+        with self.held.guard:
+            if settled.outcome in NOT_SENT:
+                del self.held.usd[held]
+            elif cost is not None:
+                self.held.usd[held] = cost
 
 
 def limits_as_caps(limits: Limits) -> tuple[Cap, ...]:

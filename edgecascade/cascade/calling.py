@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from edgecascade.cascade.booking import Bill, Booking, limits_as_caps
+from edgecascade.cascade.booking import Bill, Booking, Held, limits_as_caps
 from edgecascade.cascade.running import DeviceTier, Tokens, in_cloud
 from edgecascade.cloud.calls import Meter
 from edgecascade.errors import QuestionFileError
@@ -87,10 +87,12 @@ class Desk:
         cancel: threading.Event,
         before: str = "",
         deadline: float | None = None,
+        held: Held | None = None,
     ) -> Tokens:
         """Yield a cloud's tokens, and return its attempt.
 
         before    a broken answer's text, which it is to go on behind     deadline  on the monotonic clock
+        held      the calls of this answer so far; None: there are none
         """
         if before:
             question = replace(question, messages=(*question.messages, Message("assistant", before)))
@@ -98,7 +100,8 @@ class Desk:
         if cleared.blocked:
             return Attempt(tier.name, "cloud", None, UNKNOWN, 0.0, failure=Failure("blocked", cleared.blocked))
         bill = Bill()
-        booking = Booking(self.ledger, answer_id, (*limits_as_caps(question.limits), *self.caps), cleared.redacted)
+        caps = (*limits_as_caps(question.limits), *self.caps)
+        booking = Booking(self.ledger, answer_id, caps, cleared.redacted, held or Held())
         meter = booking.meter(tier.price, purpose, bill)
         sent = cleared_question(question, cleared)
         attempt = yield from in_cloud(

@@ -221,7 +221,8 @@ class Cascade:
         if self.ledger is None:
             raise ConfigError("feedback needs a ledger: found none, wanted ledger=Ledger(path)")
         said = [word for word in (correct, liked) if word is not None]
-        if not isinstance(answer_id, str) or not said or not all(isinstance(word, bool) for word in said):
+        an_id = isinstance(answer_id, str) and answer_id.isascii()
+        if not an_id or not said or not all(isinstance(word, bool) for word in said):
             raise InputError(
                 f"no feedback: found {answer_id!r:.60}, correct={correct!r:.20}; wanted an id, True or False"
             )

@@ -1,7 +1,10 @@
-"""A tier that answers in the background while another one writes; whoever is not needed is cancelled."""
+"""A tier that answers on a thread of its own: beside another one that writes, or several at the same time.
+
+Whoever is not needed, or not in time, is cancelled, and no thread outlives the call that began it.
+"""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from edgecascade.cascade.running import Tokens
@@ -79,3 +82,22 @@ class Hedge:
         if self._attempt is None:
             raise RuntimeError("a hedged call ended without an attempt; its traceback was printed by its thread")
         return self._attempt
+
+
+def together(begins: Sequence[Begin], cancel: threading.Event) -> list[Attempt]:
+    """Return the attempts in the order of ``begins``; ``cancel`` ends them with what they have come to.
+
+    A tier that was closed meanwhile raises ClosedError, once all the others have ended.
+    """
+    hedges: list[Hedge] = []
+    try:
+        for begin in begins:
+            hedges.append(Hedge(begin))
+        while not cancel.is_set() and not all(hedge.ended(POLL_SECONDS) for hedge in hedges):
+            pass
+    finally:
+        for hedge in hedges:
+            hedge.stop()
+        for hedge in hedges:
+            hedge.ended()
+    return [hedge.cancel() for hedge in hedges]

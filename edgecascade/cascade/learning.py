@@ -15,7 +15,7 @@ from edgecascade.errors import NoSpaceError, PolicyError
 from edgecascade.policies.pooled import Fitted
 from edgecascade.pool import Array, Feedback, Unit
 from edgecascade.store.ledger import Choice, Ledger, Lesson
-from edgecascade.store.pool_files import PoolFile, key_of, open_pool, read_pool, write_pool
+from edgecascade.store.pool_files import PoolFile, open_pool, read_pool, write_pool
 
 WRITE_EVERY = 16
 """Lessons after which the file is written; those behind it are read from the ledger again."""
@@ -88,9 +88,9 @@ class Learner:
             log.warning("what a policy has learned is not written down: %s", error)
 
 
-def notes_of(file: PoolFile, ledger: Ledger) -> Notes:
-    """Return where a saved policy's state lies: beside the ledger, named by the policy."""
-    return Notes(ledger.path.with_name(f"pool-{key_of(file)[:16]}.json"), file)
+def notes_of(file: PoolFile, key: str, ledger: Ledger) -> Notes:
+    """Return where a saved policy's state lies: beside the ledger, named by its key."""
+    return Notes(ledger.path.with_name(f"pool-{key[:16]}.json"), file)
 
 
 def choice_of(

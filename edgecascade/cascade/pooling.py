@@ -7,12 +7,12 @@
 A pool's policy promises nothing: an answer of the device keeps the promise of its own certificate, any other has none.
 """
 
-import hashlib
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -29,12 +29,15 @@ from edgecascade.pool import Unit
 from edgecascade.querying.live import Reader, live_features
 from edgecascade.records import Place, Question
 from edgecascade.store.ledger import Ledger
-from edgecascade.store.pool_files import PoolFile, key_of, open_pool, read_pool
+from edgecascade.store.pool_files import PoolFile, key_of, key_of_fitted, open_pool, read_pool
 
 COLLAPSE_FROM, COLLAPSE_SHARE = 50, 0.95
 """A policy that gives so large a share of so many questions to one tier says so: there may be nothing to route."""
 
 FeaturesOf = Callable[[Question], ArrayLike]
+Gather = Callable[[Question, threading.Event], ArrayLike]
+"""A question's features; the event ends what takes long."""
+
 log = logging.getLogger("edgecascade")
 
 
@@ -59,7 +62,7 @@ class PoolRouter:
     budget    dollars a question on average, and with which ``confidence``; as ``Fitted.at`` takes them
     names     tier of each model of the pool that is called otherwise in the cascade
     learn     whether feedback changes it, through the ledger, which then keeps each question's features: numbers made
-              of its text, no text. Lessons of another ``key`` are not its own
+              of its text, no text
     estimator what the policy believes, if its costs are to be shown in ``Decision.terms``
     name      for people                unit  of the costs
     file      where it was saved; its state is then written beside the ledger
@@ -71,7 +74,6 @@ class PoolRouter:
     confidence: float | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     learn: bool = False
-    key: str = ""
     estimator: Estimator | None = None
     name: str = "pool"
     unit: Unit = "usd"
@@ -85,6 +87,9 @@ class PoolRouter:
                 f"names of no model: found {', '.join(sorted(unknown))}, wanted some of {', '.join(models)}; look at "
                 "what the policy was fitted on"
             )
+        for name, value, least, most in (("budget", self.budget, 0.0, inf), ("confidence", self.confidence, 0.5, 1.0)):
+            if value is not None and not least <= value < most:
+                raise ConfigError(f"the policy's {name}: found {value}, wanted {least:g} to below {most:g}, or None")
         if self.learn and not hasattr(self.policy, "learn"):
             raise ConfigError("learn=True needs a fitted policy: found one at its budget, wanted what `fit` returned")
 
@@ -113,7 +118,6 @@ class PoolRouter:
             confidence=file.confidence if confidence is None else confidence,
             names=names or {},
             learn=learn,
-            key=key_of(file),
             estimator=opened.estimator,
             name=file.policy.replace("_", " "),
             unit=file.unit,
@@ -141,14 +145,14 @@ class PoolRouter:
             raise ConfigError("a policy learns from the ledger: found none, wanted ledger=Ledger(path, ...)")
         return Routing(self, called, self._features(tiers), self._learner(ledger) if ledger and self.learn else None)
 
-    def _features(self, tiers: Sequence[Tier]) -> FeaturesOf:
+    def _features(self, tiers: Sequence[Tier]) -> Gather:
         """Return what gives a question's features here: for hidden states the model they were fitted on, by its name,
         else the first on the device.
         """
-        if self.features is not None:
-            return self.features
+        if (given := self.features) is not None:
+            return lambda question, cancel: given(question)
         if self.file is None:
-            return _none_needed
+            return lambda question, cancel: ()
         source = self.file.source
         own = [tier for tier in tiers if tier.place == "device" and not isinstance(tier, ServedTier)]
         devices = sorted(own, key=lambda tier: tier.name != source)  # a server tells no hidden states
@@ -156,37 +160,32 @@ class PoolRouter:
         return live_features(Features.of_json(self.file.features), self.file.kind, reader=reader, encoder=self.encoder)
 
     def _learner(self, ledger: Ledger) -> Learner:
-        models = self.policy.models
-        key = self.key or hashlib.sha256("\n".join((self.name, *models)).encode()).hexdigest()
-        notes = notes_of(self.file, ledger) if self.file else None
-        return Learner(cast(Fitted, self.policy), ledger, key=key, unit=self.unit, notes=notes)
-
-
-def _none_needed(question: Question) -> ArrayLike:
-    return ()
+        fitted = cast(Fitted, self.policy)
+        key = key_of(self.file) if self.file else key_of_fitted(fitted)
+        notes = notes_of(self.file, key, ledger) if self.file else None
+        return Learner(fitted, ledger, key=key, unit=self.unit, notes=notes)
 
 
 class Routing:
     """A pool's policy in one cascade; several threads may ask it."""
 
-    def __init__(
-        self, router: PoolRouter, tiers: tuple[str, ...], features: FeaturesOf, learner: Learner | None
-    ) -> None:
+    def __init__(self, router: PoolRouter, tiers: tuple[str, ...], features: Gather, learner: Learner | None) -> None:
         self.router, self.tiers, self.features, self.learner = router, tiers, features, learner
         self._given: Counter[str] = Counter()
-        self._told, self._guard = False, threading.Lock()
+        self._told, self._guard, self._learning = False, threading.Lock(), threading.Lock()
         if learner:
             learner.catch_up()
         self._policy = self._at_budget()
 
-    def begin(self, question: Question, answer_id: str) -> Route:
+    def begin(self, question: Question, answer_id: str, cancel: threading.Event) -> Route:
         """Return the way of one question: the policy as it is now, and a draw that is always the same for this id."""
-        return Route(self, self._policy, question, answer_id)
+        return Route(self, self._policy, question, answer_id, cancel)
 
     def learn(self) -> None:
         """Learn what was said since, in this process or another."""
-        if self.learner and self.learner.catch_up():
-            self._policy = self._at_budget()
+        with self._learning:
+            if self.learner and self.learner.catch_up():
+                self._policy = self._at_budget()
 
     def close(self) -> None:
         """Write down what was learned."""

@@ -2,14 +2,15 @@
 
 import hashlib
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecascade.cascade.deciding import Rule, decided, ends_with, in_order, seen_of, voted, within_mode
 from edgecascade.cascade.learning import choice_of
-from edgecascade.cascade.routing import Rule, decided, ends_with, in_order, seen_of, voted, within_mode
-from edgecascade.errors import ConfigError, DeviceError, InputError, PolicyError
+from edgecascade.errors import ConfigError, ContextLengthError, DeviceError, InputError, PolicyError
 from edgecascade.policies import Situation
 from edgecascade.policies.fixed import cloud_first
 from edgecascade.policies.pooled import PoolPolicy
@@ -26,8 +27,12 @@ log = logging.getLogger("edgecascade")
 class Route:
     """One question's way. As a policy it is asked once a step, and gives the same decision for the same situation."""
 
-    def __init__(self, routing: "Routing", policy: PoolPolicy, question: Question, answer_id: str) -> None:
+    def __init__(
+        self, routing: "Routing", policy: PoolPolicy, question: Question, answer_id: str, cancel: threading.Event
+    ) -> None:
+        """``cancel`` ends the reading of a prompt for its features."""
         self._routing, self._policy, self._question, self._id = routing, policy, question, answer_id
+        self._cancel = cancel
         self._draw = int(hashlib.sha256(answer_id.encode()).hexdigest()[:13], 16) / 16**13
         self._rule: Rule | None = None
         self._without: str | None = None
@@ -79,14 +84,8 @@ class Route:
     def _ruled(self) -> Rule | None:
         """Return the rule, its features gathered once; None where they cannot be had."""
         if self._rule is None and self._without is None:
-            router = self._routing.router
-            try:
-                features: Array = np.asarray(self._routing.features(self._question), np.float64).ravel()
-            except (PolicyError, ConfigError):
-                raise
-            except (DeviceError, InputError) as error:
-                self._without = f"the question's features cannot be had ({error})"
-                log.warning("a question is asked without its ranking: %s", type(error).__name__)
+            router, features = self._routing.router, self._features()
+            if features is None:
                 return None
             self._rule = Rule(
                 policy=self._policy,
@@ -98,3 +97,19 @@ class Route:
                 budget=router.budget,
             )
         return self._rule
+
+    def _features(self) -> Array | None:
+        """Return the question's features (d,); None where they cannot be had, and take note of why."""
+        try:
+            features = np.asarray(self._routing.features(self._question, self._cancel), np.float64).ravel()
+        except (DeviceError, InputError) as error:
+            if isinstance(error, (PolicyError, ConfigError)) and not self._cancel.is_set():
+                raise  # of every question, not of this one
+            why = "its prompt is too long for their model" if isinstance(error, ContextLengthError) else "that failed"
+            log.warning("the features of a question cannot be had: %s", type(error).__name__)
+        else:
+            if np.isfinite(features).all():
+                return features
+            why = "they hold NaN or infinity"
+        self._without = f"the question's features cannot be had: {why}"  # the error's own words may quote it
+        return None

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgecascade.encoders import SentenceEncoder
+from edgecascade.encoders import BATCH, SentenceEncoder
 from edgecascade.errors import PolicyError
 from edgecascade.local import open_engine
 from edgecascade.pool import FeatureKind, Queries, Table
@@ -75,7 +75,7 @@ def _encoded(table: Table, path: Path | None, folders: Folders, progress: Progre
         raise PolicyError("no features of the kind 'encoder': found no encoder, wanted --encoder PATH")
     encoder = SentenceEncoder(path)
     digest = sha256_of_model(encoder.path, folders)
-    vectors = vectors_of(table.texts, encoder, key=digest, path=_cache(folders), progress=progress)
+    vectors = vectors_of(table.texts, encoder, key=digest, path=_cache(folders), at_once=BATCH, progress=progress)
     return Queries(kind="encoder", source=str(path), texts=table.texts, vectors=vectors.astype(np.float64))
 
 

@@ -35,8 +35,8 @@ def live_features(
     *,
     reader: Reader | None = None,
     encoder: SentenceEncoder | None = None,
-) -> Callable[[Question], Array]:
-    """Return what gives a question's features (d,).
+) -> Callable[[Question, threading.Event | None], Array]:
+    """Return what gives a question's features (d,); an event beside it ends the reading of a prompt.
 
     reader   the model whose states they were fitted on, for "hidden"      encoder  likewise, for "encoder"
 
@@ -52,18 +52,16 @@ def live_features(
             "open it with that, or fit it on --features text"
         )
 
-    def of(question: Question) -> Array:
-        vectors = _vectors(question, reader if kind == "hidden" else None, encoder if kind == "encoder" else None)
+    def of(question: Question, cancel: threading.Event | None = None) -> Array:
+        vectors = None
+        if reader and kind == "hidden":
+            vectors = prompt_state(reader, question, cancel=cancel)[None].astype(np.float64)
+        elif encoder and kind == "encoder":
+            vectors = encoder([text_of(question)]).astype(np.float64)
         found: Array = features(Queries(kind=kind, source="live", texts=(text_of(question),), vectors=vectors))[0]
         return found
 
     return of
-
-
-def _vectors(question: Question, reader: Reader | None, encoder: SentenceEncoder | None) -> Array | None:
-    if reader:
-        return prompt_state(reader, question)[None].astype(np.float64)
-    return encoder([text_of(question)]).astype(np.float64) if encoder else None
 
 
 def text_of(question: Question) -> str:
@@ -71,10 +69,11 @@ def text_of(question: Question) -> str:
     return next((turn.content for turn in reversed(question.messages) if turn.role == "user"), "")
 
 
-def prompt_state(reader: Reader, question: Question) -> NDArray[np.float32]:
+def prompt_state(reader: Reader, question: Question, *, cancel: threading.Event | None = None) -> NDArray[np.float32]:
     """Return the model's final hidden state behind the prompt (width,); nothing is written.
 
-    The prompt stays in memory: an answer to the same question begins where this ended.
+    The prompt stays in memory: an answer to the same question begins where this ended. PolicyError where there is no
+    state, because the model tells none or ``cancel`` was set.
     """
     states: list[NDArray[np.float32]] = []
 
@@ -82,7 +81,7 @@ def prompt_state(reader: Reader, question: Question) -> NDArray[np.float32]:
         if state is not None:
             states.append(np.array(state, np.float32))
 
-    tokens = reader.stream(question, hidden=True, when_read=read)
+    tokens = reader.stream(question, hidden=True, cancel=cancel, when_read=read)
     try:
         next(tokens, None)
     finally:

@@ -49,8 +49,8 @@ class PoolFile(BaseModel):
     policy: str
     models: tuple[str, ...] = Field(min_length=1)
     unit: Unit
-    budget: float | None = None
-    confidence: float | None = None
+    budget: float | None = Field(default=None, ge=0)
+    confidence: float | None = Field(default=None, ge=0.5, lt=1)
     kind: FeatureKind
     source: str
     features: dict[str, Any]
@@ -59,7 +59,7 @@ class PoolFile(BaseModel):
     created: str
     rows: int = Field(ge=1)
     table_sha256: str
-    learned: int = Field(default=0, ge=0)
+    learned: int = Field(default=0, ge=0, lt=2**63)
     origin: str = ""
 
 
@@ -89,7 +89,7 @@ def read_pool(path: Path) -> PoolFile:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PolicyError(f"{path} cannot be read: {error.strerror or error}; wanted a saved policy") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyError(f"{path} is no saved policy: {error}; wanted JSON as `evaluate` saves it") from error
     found = raw.pop("schema", None) if isinstance(raw, dict) else None
     if found != SCHEMA:
@@ -109,22 +109,25 @@ def read_pool(path: Path) -> PoolFile:
 
 
 def open_pool(file: PoolFile) -> Opened:
-    """Return what a saved policy holds, tried on one question; PolicyError where its parts do not fit together."""
+    """Return what a saved policy holds, tried on one question before and after all models have run.
+
+    Raises PolicyError where its parts do not fit together.
+    """
     try:
         features = Features.of_json(file.features)
         estimator = PoolEstimator.of_json(file.estimator)
         module = import_module(f"edgecascade.policies.{FITS[file.policy]}")
         opened = Opened(features, estimator, module.of_json(file.fitted, estimator))
-        found = _tried(opened, file)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        wrong = _tried(opened, file)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         told = f"{type(error).__name__}: {error}"
         raise PolicyError(
             f"the saved policy {file.policy!r} does not fit together: found {told:.160}; restore it, or fit again"
         ) from error
-    if wrong := {name: shape for name, shape in found.items() if shape != (1, len(file.models))}:
+    if wrong:
         raise PolicyError(
-            f"the saved policy {file.policy!r} does not hold together: found {wrong}, wanted {len(file.models)} "
-            "numbers; restore it, or fit again"
+            f"the saved policy {file.policy!r} does not hold together: found {', '.join(wrong)} of another form, "
+            f"wanted {len(file.models)} numbers; restore it, or fit again"
         )
     return opened
 
@@ -133,8 +136,12 @@ def key_of(file: PoolFile) -> str:
     """Return which learner's lessons are a file's own: a digest of what was fitted, whatever it may spend."""
     if file.origin:
         return file.origin
-    fitted = file.model_dump(exclude={"budget", "confidence", "learned", "origin"})
-    return hashlib.sha256(json.dumps(_plain(fitted), sort_keys=True).encode()).hexdigest()
+    return _digest(file.model_dump(exclude={"budget", "confidence", "learned", "origin"}))
+
+
+def key_of_fitted(fitted: Fitted) -> str:
+    """Return the same of a policy that was not saved: of its models and its numbers."""
+    return _digest({"models": fitted.models, "fitted": fitted.as_json()})
 
 
 def digest_of(table: Table) -> str:
@@ -145,15 +152,23 @@ def digest_of(table: Table) -> str:
     return digest.hexdigest()
 
 
-def _tried(opened: Opened, file: PoolFile) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of what the parts say of one question."""
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(_plain(record), sort_keys=True).encode()).hexdigest()
+
+
+def _tried(opened: Opened, file: PoolFile) -> list[str]:
+    """Return what of the parts' words about one question is not one number a model; a ranking may be infinite."""
     vectors = None if file.kind == "text" else opened.features.centre[None]
     row = opened.features(Queries(kind=file.kind, source=file.source, texts=("?",), vectors=vectors))
-    seen = Seen.first(row, len(file.models))
-    policy = opened.fitted.at(file.budget, confidence=file.confidence)
-    said = {"estimates": opened.estimator.quality(seen), "next": policy.next(seen), "worth": policy.worth(seen)}
-    shapes = {name: np.shape(value) for name, value in said.items()}
-    return shapes | {"models": (1, len(opened.fitted.models))}
+    policy, estimator = opened.fitted.at(file.budget, confidence=file.confidence), opened.estimator
+    shape, wrong = (1, len(file.models)), [] if opened.fitted.models == file.models else ["models"]
+    for ran, samples in ((False, ()), (True, ("?",))):
+        seen = Seen.first(row, shape[1], ran=np.full(shape, ran), answers=((samples,) * shape[1],))
+        finite = {"estimates": estimator.quality(seen), "costs": estimator.cost(seen), "votes": policy.answer(seen)}
+        said = finite | {"next": policy.next(seen), "worth": policy.worth(seen)}
+        wrong += [name for name, value in said.items() if np.shape(value) != shape]
+        wrong += [name for name, value in finite.items() if not np.isfinite(value).all()]
+    return wrong
 
 
 def _plain(value: Any) -> Any:

@@ -268,15 +268,7 @@ class _Kept:
             _check_copy(question, place, *self._by_content[content])
             self.repeated += 1
             return
-        if question.id in self.by_id:
-            first, where = self.by_id[question.id]
-            if not id_is_made and not named_by_text(first, question):
-                raise QuestionFileError(
-                    f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; "
-                    "rename one"
-                )
-            names = (f"{question.id}-{number}" for number in itertools.count(2))
-            question = replace(question, id=next(name for name in names if name not in self.by_id))
+        question = named_apart(question, self.by_id, place, id_is_made=id_is_made)
         self.by_id[question.id] = self._by_content[content] = question, place
 
 
@@ -291,7 +283,22 @@ def _check_copy(question: LabelledQuestion, place: str, first: LabelledQuestion,
             )
 
 
-def named_by_text(first: LabelledQuestion, question: LabelledQuestion) -> bool:
+def named_apart(
+    question: LabelledQuestion, by_id: Mapping[str, tuple[LabelledQuestion, str]], place: str, *, id_is_made: bool
+) -> LabelledQuestion:
+    """Return the question under an id of its own; QuestionFileError where the file gives its id to another one."""
+    if question.id not in by_id:
+        return question
+    first, where = by_id[question.id]
+    if not id_is_made and not _named_by_text(first, question):
+        raise QuestionFileError(
+            f"{place}: id {question.id!r}: found for another question at {where}, wanted one id a question; rename one"
+        )
+    names = (f"{question.id}-{number}" for number in itertools.count(2))
+    return replace(question, id=next(name for name in names if name not in by_id))
+
+
+def _named_by_text(first: LabelledQuestion, question: LabelledQuestion) -> bool:
     """Return whether two questions share their task and text, and offer other choices.
 
     Published tables make an id of the text alone, so that "Which of the following is true?" has one id for many.

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from edgecascade.errors import NoSpaceError
 
 FLOAT = np.dtype("<f4")
-BATCH = 32
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -29,19 +28,40 @@ def vectors_of(
     *,
     key: str,
     path: Path,
+    at_once: int = 1,
     progress: Progress = lambda done, of: None,
 ) -> Vectors:
-    """Return the vectors of texts (n, width), made in batches where they are not in the cache yet.
+    """Return the vectors of texts (n, width), made so many at once where they are not in the cache yet.
 
     Each batch is kept when it is made: stopped at any moment, the next call goes on there. Raises NoSpaceError.
+    A cache that is damaged is begun anew, since nothing in it cannot be made again.
     """
+    try:
+        return _vectors(texts, make, key, path, at_once, progress)
+    except sqlite3.OperationalError as error:
+        raise NoSpaceError(
+            f"the cache of vectors {path} cannot be used: {error}; free some space, or delete it"
+        ) from error
+    except sqlite3.DatabaseError:
+        path.unlink()
+        return _vectors(texts, make, key, path, at_once, progress)
+
+
+def _vectors(
+    texts: Sequence[str],
+    make: Callable[[Sequence[str]], Vectors],
+    key: str,
+    path: Path,
+    at_once: int,
+    progress: Progress,
+) -> Vectors:
     names = [hashlib.sha256(f"{key}\0{text}".encode()).digest() for text in texts]
     with closing(_opened(path)) as cache:
         known = {name: found for name in names if (found := _get(cache, name)) is not None}
-        todo = [place for place, name in enumerate(names) if name not in known]
-        for at in range(0, len(todo), BATCH):
+        todo = list({name: place for place, name in enumerate(names) if name not in known}.values())
+        for at in range(0, len(todo), at_once):
             progress(len(texts) - len(todo) + at, len(texts))
-            batch = todo[at : at + BATCH]
+            batch = todo[at : at + at_once]
             made = np.asarray(make([texts[place] for place in batch]), FLOAT)
             _put(cache, [(names[place], vector) for place, vector in zip(batch, made, strict=True)])
             known |= {names[place]: vector for place, vector in zip(batch, made, strict=True)}
@@ -50,27 +70,16 @@ def vectors_of(
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Return the cache; one that is damaged is begun anew, since nothing in it cannot be made again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _checked(path)
     except OSError as error:
         raise NoSpaceError(f"{path} cannot be made: {error.strerror}; free some space, or set another cache") from error
-    except sqlite3.OperationalError as error:
-        raise NoSpaceError(f"{path} cannot be opened: {error}; free some space, or delete it") from error
-
-
-def _checked(path: Path) -> sqlite3.Connection:
     cache = sqlite3.connect(path, timeout=60)
     try:
         cache.execute("CREATE TABLE IF NOT EXISTS vectors (name BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-    except sqlite3.OperationalError:
+    except sqlite3.Error:
         cache.close()
         raise
-    except sqlite3.DatabaseError:
-        cache.close()
-        path.unlink()
-        return _checked(path)
     return cache
 
 
@@ -80,10 +89,7 @@ def _get(cache: sqlite3.Connection, name: bytes) -> Vectors | None:
 
 
 def _put(cache: sqlite3.Connection, rows: Sequence[tuple[bytes, Vectors]]) -> None:
-    try:
-        with cache:
-            cache.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(name, vector.tobytes()) for name, vector in rows]
-            )
-    except sqlite3.OperationalError as error:
-        raise NoSpaceError(f"the cache of vectors cannot be written: {error}; free some space and try again") from error
+    with cache:
+        cache.executemany(
+            "INSERT OR REPLACE INTO vectors VALUES (?, ?)", [(name, vector.tobytes()) for name, vector in rows]
+        )

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgecascade.calibrate.from_ledger import attempts_of
@@ -26,9 +27,10 @@ from edgecascade.cloud.specs import cloud_spec
 from edgecascade.errors import CloudError, DeviceError
 from edgecascade.llama.settings import EngineSettings
 from edgecascade.local import open_engine
+from edgecascade.policies import Situation
 from edgecascade.policies.fixed import fixed
 from edgecascade.privacy import Rules
-from edgecascade.records import Message, Question, Sampling
+from edgecascade.records import Decision, HiddenStates, Message, Question, Sampling
 from edgecascade.store.ledger import Ledger, caps_of
 from edgecascade.store.paths import Folders
 from edgecascade.testing import LoopbackCloud, ScriptedReply, ScriptedTier, fault
@@ -161,6 +163,37 @@ def test_a_shadow_has_both_sides(ledger: Ledger, mine: ScriptedReply, purpose: s
 
         assert [row.answer_id for row in rows] == [answer.id] and purposes(ledger) == [purpose]
         assert answer.text == "Paris." and mine.text in rows[0].row
+
+
+class Told(Watched):
+    """Another model on the device, which tells its hidden states."""
+
+    def stream(self, question: Question, **more: Any) -> Any:
+        """Tell them with the end."""
+        ending = yield from super().stream(question, **more)
+        return replace(ending, hidden=HiddenStates(np.zeros(2, np.float32), None))
+
+
+def in_turn(situation: Situation, asked: Sequence[str]) -> Decision:
+    """Ask these, and give the last one's answer."""
+    done = len(situation.attempts)
+    return Decision(None, done - 1, "pool", "") if done == len(asked) else Decision(asked[done], None, "pool", "")
+
+
+@pytest.mark.parametrize(("asked", "calls"), [(["other"], 1), (["small", "other"], 2)])
+def test_of_several_models_on_the_device_each_has_its_own_monitors(
+    ledger: Ledger, asked: list[str], calls: int
+) -> None:
+    """Those of the model that answered hear of it, and no draft is written down under another model's name."""
+    first, other, cloud = Watched(SURE), Told(SURE), ScriptedTier("Rome.", name="large", place="cloud")
+    other.name, options = "other", Options(audit=0.5, shadow=0.5)
+    policy = partial(in_turn, asked=asked)
+    with Cascade([first, other, cloud], policy=policy, options=options, ledger=ledger, draw=always) as cascade:
+        answer = cascade.ask("What is the capital of France?")
+        assert cascade.finish(LONG)
+
+    assert answer.model == "other" and first.calls == calls
+    assert (first.monitors.told, other.monitors.told) == ([], [(True, 1.0, 0.5)])
 
 
 def test_an_audit_and_a_shadow_of_one_answer_cost_one_call(ledger: Ledger) -> None:

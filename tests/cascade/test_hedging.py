@@ -1,4 +1,4 @@
-"""A tier that answers in the background: in order, cancelled when not needed, never silent about a bug."""
+"""Tiers on threads of their own: in order, cancelled when not needed, never silent about a bug, none left behind."""
 
 import threading
 from collections.abc import Generator, Iterator
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from edgecascade.cascade.hedging import Begin, Hedge
+from edgecascade.cascade.hedging import Begin, Hedge, together
 from edgecascade.cascade.running import Tokens
+from edgecascade.errors import ClosedError
 from edgecascade.evidence import UNKNOWN
 from edgecascade.records import Attempt, Draft, Failure, Timings, Token, Usage
 
@@ -156,3 +157,41 @@ def test_a_bug_in_it_is_not_swallowed(begin: Begin) -> None:
         drained(Hedge(begin).tokens(threading.Event()))
     with pytest.raises(RuntimeError, match="its traceback was printed"):
         Hedge(begin).cancel()
+
+
+def test_several_run_at_the_same_time_and_come_back_in_order() -> None:
+    """None could meet the others if it had to wait for them to end."""
+    meets = threading.Barrier(3)
+
+    def after_meeting(words: int) -> Begin:
+        def begin(cancel: threading.Event) -> Tokens:
+            meets.wait(30)
+            return (yield from Speaker(words).begin(cancel))
+
+        return begin
+
+    assert together([after_meeting(words) for words in (1, 2, 3)], threading.Event()) == [*map(attempt, (1, 2, 3))]
+
+
+def test_cancel_ends_several_at_once() -> None:
+    """Those that had not ended say that they were cancelled."""
+    cancel = threading.Event()
+    cancel.set()
+    attempts = together([Speaker(waits=True).begin, Speaker(waits=True).begin], cancel)
+
+    assert [made.failure for made in attempts] == [Failure("cancelled", "cancelled")] * 2
+
+
+def _closed(cancel: threading.Event) -> Tokens:
+    yield Token.untold("", 0.0)
+    raise ClosedError("closed")
+
+
+def test_a_closed_tier_is_told_once_the_others_have_ended() -> None:
+    """The error is raised, and nothing goes on behind it."""
+    cancel, other = threading.Event(), Speaker(waits=True)
+    cancel.set()
+    with pytest.raises(ClosedError):
+        together([_closed, other.begin], cancel)
+
+    assert other.ended.is_set()

@@ -1,6 +1,7 @@
 """A learner beside its ledger: what it was taught survives restarts, other processes, and pruning."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -126,12 +127,15 @@ def test_a_state_is_written_now_and_then(policy: Path, tmp_path: Path) -> None:
     cascade.close()
 
 
-def test_a_damaged_state_is_learned_again(policy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is told, and the lessons of the ledger are read from the first on."""
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_damaged_state_is_learned_again(
+    policy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, foreign: bool
+) -> None:
+    """Or one of another policy: it is told, and the lessons of the ledger are read from the first on."""
     with opened(policy, tmp_path) as cascade:
         cascade.feedback(ask(cascade).id, correct=False)
     (path,) = tmp_path.glob("pool-*.json")
-    path.write_text("{")
+    path.write_text(path.read_text().replace(read_pool(path).origin, "another") if foreign else "{")
     with caplog.at_level(logging.WARNING, "edgecascade"), opened(policy, tmp_path):
         pass
 
@@ -152,6 +156,16 @@ def test_another_policy_does_not_take_its_lessons(policy: Path, tmp_path: Path) 
         assert routing.learner
         assert routing.learner.catch_up() == 0
     assert len(list(tmp_path.glob("pool-*.json"))) == 1
+
+
+def test_cancel_ends_the_reading_of_a_prompt_for_its_features(tmp_path: Path) -> None:
+    """The model that tells hidden states is not waited for."""
+    cancel = threading.Event()
+    cancel.set()
+    with opened(saved(tmp_path / "policy.json", "hidden"), tmp_path) as cascade:
+        answer = cascade.ask("Why?", cancel=cancel)
+
+    assert (answer.code, answer.text) == ("cancelled", "")
 
 
 @pytest.mark.parametrize("kind", ["encoder", "recorded"])

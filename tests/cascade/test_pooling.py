@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from edgecascade.cascade.cascade import Cascade
+from edgecascade.cascade.gating import Gate
 from edgecascade.cascade.pooling import COLLAPSE_FROM, PoolRouter
 from edgecascade.cascade.setup import Options
-from edgecascade.errors import CloudError, ConfigError, ContextLengthError, DeviceError, NoAnswerError
+from edgecascade.cloud.calls import Settled
+from edgecascade.errors import CloudError, ConfigError, ContextLengthError, DeviceError, InputError, NoAnswerError
 from edgecascade.explaining import flips, story
+from edgecascade.heads import Inputs, LinearHead
 from edgecascade.policies import linucb
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, Beliefs, Mask, Seen, Table
@@ -128,6 +131,31 @@ def test_several_at_once_are_asked_and_vote() -> None:
     assert "67% of the weight of 3 votes" in done.answer.reason
 
 
+@pytest.mark.parametrize(
+    ("more", "replies"),
+    [
+        ({"choices": ("Paris", "Lyon")}, ("B", "B. Lyon", "A")),
+        ({"schema": '{"type": "object"}'}, ('{"a": 1, "b": 2}', '{"b":2,"a":1}', '{"a": 2}')),
+    ],
+)
+def test_equal_answers_are_equal_however_they_are_spelled(more: Any, replies: tuple[str, ...]) -> None:
+    """The letter of a choice, JSON in another order: two outvote the third, though its model is worth most."""
+    with Cascade(tiers(*replies), policy=router((0, 1, 2))) as cascade:
+        answer = cascade.ask(replace(Question.of("Which?"), **more))
+
+    assert answer.text in replies[:2]
+    assert "67% of the weight of 3 votes" in answer.reason
+
+
+def test_clouds_that_are_asked_beside_the_device_count_as_asked(ledger: Ledger) -> None:
+    """Though the first of those at the same time is the device, whose answer is given."""
+    with Cascade(tiers(), policy=router((0, 1, 2), ranking=(0.3, 0.2, 0.1)), ledger=ledger) as cascade:
+        answer = cascade.ask("What is the capital of France?")
+        summary = ledger.summary()
+
+    assert (answer.tier, answer.trace[0].run, summary.escalated, summary.saved_calls) == ("local", "small", 1, 0)
+
+
 def test_the_ranking_stands_in_every_decision() -> None:
     """Worth of each tier in numbers, and the best of the others in the reason."""
     with Cascade(tiers(), policy=router((2,))) as cascade:
@@ -177,9 +205,10 @@ def test_a_limit_of_calls_holds_for_several_at_once() -> None:
     asked = tiers()
     question = replace(Question.of("Why?"), limits=Limits(calls=1))
     with Cascade(asked, policy=router((0, 1, 2))) as cascade:
-        cascade.ask(question)
+        answer = cascade.ask(question)
 
     assert calls(asked) == [1, 0, 1]
+    assert not any(attempt.failure for attempt in answer.attempts)  # the other is not even begun
 
 
 @pytest.mark.parametrize(
@@ -200,6 +229,43 @@ def test_privacy_and_mode_close_tiers(options: Options, found: list[int]) -> Non
 
     assert calls(asked) == found
     assert answer.text
+
+
+def test_a_ranking_of_nothing_opens_no_tier() -> None:
+    """A policy whose worths are NaN asks one that may be asked, though another stands first."""
+
+    @dataclass(frozen=True, slots=True)
+    class Lost(ByHand):
+        def worth(self, seen: Seen) -> Array:
+            return np.full(seen.ran.shape, np.nan)
+
+    asked = tiers()
+    pool = PoolRouter(policy=Lost((), models=("large", "middle", "small")))
+    with Cascade(asked, policy=pool, options=Options(mode="only_on_device")) as cascade:
+        cascade.ask("Why?")
+
+    assert calls(asked) == [1, 0, 0]
+
+
+class Retrying(ScriptedTier):
+    """A cloud whose first request fails, and is made again."""
+
+    def stream(self, question: Question, *, meter: Any = None, **more: Any) -> Any:
+        """Book both."""
+        meter(self._outgoing(question))(Settled("server", None, None, 0.0, 500, False))
+        return super().stream(question, meter=meter, **more)
+
+
+@pytest.mark.parametrize("rounds", [((1, 2),), ((1,), (2,))])
+def test_retries_count_in_a_questions_own_limit_without_a_ledger(rounds: Any) -> None:
+    """Of all its calls together, at the same time or one after another."""
+    clouds = [Retrying("a", name=name, place="cloud", price=PRICE) for name in NAMES[1:]]
+    question = replace(Question.of("Why?"), limits=Limits(calls=3))
+    with Cascade([ScriptedTier("b", name="small"), *clouds], policy=router(*rounds)) as cascade:
+        answer = cascade.ask(question)
+
+    assert sum(tier.calls for tier in clouds) == 1
+    assert [one.failure.code for one in answer.attempts if one.failure] == ["budget"]
 
 
 def test_a_question_with_tools_goes_to_a_cloud() -> None:
@@ -259,6 +325,16 @@ def test_only_the_devices_own_certificate_promises(first: ScriptedReply, promise
     assert (answer.promise is not None) is promised
 
 
+def test_no_gate_stops_an_answer_and_no_call_is_begun_early() -> None:
+    """The policy was fitted on whole answers, and on what they cost."""
+    never = Gate(1, LinearHead(Inputs(("mean_logprob",)), np.ones(1), 0.0), stop_below=9.0)
+    asked = tiers(SURE, "a", "b", small={"gates": (never,)})
+    with Cascade(asked, policy=router((0,), (2,), enough=0.8), options=Options(hedge_below=1.0)) as cascade:
+        answer = cascade.ask("What is the capital of France?")
+
+    assert (answer.text, calls(asked)) == ("It is Paris.", [1, 0, 0])
+
+
 def test_an_answer_that_ends_it_is_shown_as_it_is_written() -> None:
     """Where the policy stops behind a tier whatever it says, nothing is held back; where it may go on, all of it is."""
     long = "It is Paris, as everybody knows."
@@ -271,6 +347,28 @@ def test_an_answer_that_ends_it_is_shown_as_it_is_written() -> None:
 
     assert len(shown[0]) > 1
     assert shown[1] == [long]
+
+
+def test_an_answer_is_held_where_what_it_shows_decides() -> None:
+    """Whether another follows one that is neither sure nor hopeless, or says the same; and whose answer is given."""
+
+    @dataclass(frozen=True, slots=True)
+    class Doubting(ByHand):
+        def next(self, seen: Seen) -> Mask:
+            between = (seen.after > 0.3) & (seen.after < 0.7) & seen.ran
+            same = [[bool(row[0]) and row[0] == row[1]] for row in seen.answers or ()]
+            go_on = between.any(axis=1, keepdims=True) if len(self.rounds) == 1 else np.array(same)
+            more = np.array([[False, False, True]]) & go_on & ~seen.ran & seen.open
+            return ByHand.next(ByHand(self.rounds), seen) | more
+
+    held = []
+    for rounds in (((0,),), ((0,), (1,))):
+        long = "It is Paris, as everybody knows."
+        asked = tiers(ScriptedReply(long, p_correct=0.5), long, "It is Rome.")
+        with Cascade(asked, policy=PoolRouter(policy=Doubting(rounds))) as cascade:
+            held.append([event for event in cascade.stream("Why?") if isinstance(event, Handoff) and event.replaces])
+
+    assert held == [[], []]
 
 
 def test_cancel_ends_all_that_run_at_the_same_time() -> None:
@@ -320,18 +418,26 @@ def test_features_are_gathered_once_a_question() -> None:
     assert asked == ["One?"]
 
 
-def test_without_features_the_tiers_are_asked_in_their_order() -> None:
-    """A prompt too long for the model whose states they are is answered all the same, and the reason stands there."""
+def too_long(question: Question) -> Array:
+    """Fail as a model whose context holds less than the prompt."""
+    raise ContextLengthError(f"too long: {question.messages[-1].content}")
 
-    def features(question: Question) -> Array:
-        raise ContextLengthError(f"too long: {question.messages[-1].content}")
 
+@pytest.mark.parametrize(
+    ("features", "why"),
+    [(too_long, "its prompt is too long for their model"), (lambda question: [1.0, np.nan], "they hold NaN")],
+)
+def test_without_features_the_tiers_are_asked_in_their_order(features: Any, why: str, ledger: Ledger) -> None:
+    """The question is answered all the same; the reason says why, and quotes nothing of it."""
     asked = tiers(ScriptedReply("", fails=DeviceError("out of memory")), "It is Paris.", "b")
-    with Cascade(asked, policy=PoolRouter(policy=ByHand(((2,),)), features=features)) as cascade:
+    pool = PoolRouter(policy=ByHand(((2,),)), features=features)
+    with Cascade(asked, policy=pool, ledger=ledger) as cascade:
         answer = cascade.ask("Why?")
+        row = ledger.answer(answer.id)
 
     assert (answer.text, calls(asked)) == ("It is Paris.", [1, 1, 0])
-    assert "features cannot be had (too long: Why?)" in answer.reason
+    assert f"features cannot be had: {why}" in answer.reason
+    assert "Why?" not in str(row)
 
 
 def test_the_same_situation_twice_is_the_same_decision() -> None:
@@ -364,10 +470,10 @@ def test_a_policy_sees_what_tiers_that_ran_have_shown() -> None:
     with Cascade(tiers(UNSURE, "a", "b"), policy=PoolRouter(policy=Watching(((0,), (2,))))) as cascade:
         cascade.ask("Why?")
 
-    assert seen[0].ran.tolist() == [[True, False, True]]
-    np.testing.assert_array_equal(seen[0].after, [[0.2, np.nan, np.nan]])
-    np.testing.assert_array_equal(seen[0].margin, [[2.0, np.nan, np.nan]])
-    assert seen[0].answers == ((("It is Lyon.",), (), ("b",)),)
+    assert seen[-1].ran.tolist() == [[True, False, True]]
+    np.testing.assert_array_equal(seen[-1].after, [[0.2, np.nan, np.nan]])
+    np.testing.assert_array_equal(seen[-1].margin, [[2.0, np.nan, np.nan]])
+    assert seen[-1].answers == ((("It is Lyon.",), (), ("b",)),)
 
 
 def test_a_policy_sees_how_long_each_tier_would_let_it_wait() -> None:
@@ -401,13 +507,15 @@ def test_a_policy_sees_how_long_each_tier_would_let_it_wait() -> None:
 
 
 def test_the_story_tells_the_ranking_and_what_would_have_turned_it(ledger: Ledger) -> None:
-    """With a worth above the one that is told, the other tier is asked first."""
+    """With a worth above the one that is told, the other tier is asked first; nothing where worth did not decide."""
     with Cascade(tiers(), policy=router((2,)), ledger=ledger) as cascade:
         row = ledger.answer(cascade.ask("Why?").id)
     told = " ".join(line.text for part in story(row) for line in part.lines)
 
     assert "ask large [pool] by hand: worth 0.3 for large against 0.2 for middle (worth_small 0.1" in told
     assert flips(row) == ["a worth above 0.3 for middle would have asked it first"]
+    row["record"]["trace"][0]["terms"]["worth_middle"] = 0.4
+    assert flips(row) == []
 
 
 # Names and ledger.
@@ -420,9 +528,11 @@ def test_the_story_tells_the_ranking_and_what_would_have_turned_it(ledger: Ledge
         ({"names": {"large": "huge"}}, "are not this cascade's tiers: found huge"),
         ({"names": {"large": "small"}}, "each once"),
         ({"learn": True}, "needs a fitted policy"),
+        ({"budget": float("nan")}, "budget: found nan, wanted 0 to below inf"),
+        ({"confidence": 1.0}, "confidence: found 1.0, wanted 0.5 to below 1"),
     ],
 )
-def test_names_that_do_not_fit_are_refused(more: Any, message: str) -> None:
+def test_what_does_not_fit_is_refused(more: Any, message: str) -> None:
     """When the cascade is opened, not when it is asked."""
     with pytest.raises(ConfigError, match=message):
         Cascade(tiers(), policy=PoolRouter(policy=ByHand(((0,),)), **more))
@@ -445,13 +555,13 @@ def test_a_policy_that_gives_all_to_one_tier_says_so(caplog: pytest.LogCaptureFi
 # Learning.
 
 
-def bandit() -> linucb.LinUCB:
+def bandit(width: int = 2) -> linucb.LinUCB:
     """Return a fitted learner for which both models are as good, and the first costs less."""
     table = Table.of(np.ones((40, 2)), np.tile([1e-4, 2e-4], (40, 1)), models=("small", "large"))
     beliefs = Beliefs(
         means=np.ones((40, 1, 2)), state=np.zeros(4, np.intp), covariances=np.zeros((1, 2, 2)), cost=table.cost
     )
-    features = np.random.default_rng(0).normal(size=(40, 2))
+    features = np.random.default_rng(0).normal(size=(40, width))
     return linucb.fit(Training(table=table, features=features, estimator=None, beliefs=beliefs))  # type: ignore[arg-type]
 
 
@@ -518,6 +628,24 @@ def test_a_policy_that_does_not_learn_keeps_no_features(ledger: Ledger) -> None:
         cascade.feedback(answer.id, correct=False)
 
         assert list(ledger.lessons("")) == []
+
+
+def test_a_policy_that_was_not_saved_takes_its_own_lessons_alone(ledger: Ledger) -> None:
+    """Fitted again, on other features, it begins anew."""
+    with Cascade(pair(), policy=learning(), ledger=ledger) as cascade:
+        cascade.feedback(cascade.ask("Why?").id, correct=False)
+        key = cascade.setup.policy.learner.key  # type: ignore[union-attr]
+    wider = PoolRouter(policy=bandit(3), features=lambda question: np.ones(3), learn=True)
+    with Ledger(ledger.path, clock=time.time) as again, Cascade(pair(), policy=wider, ledger=again) as cascade:
+        found = cascade.setup.policy.learner.key, cascade.ask("Why?").model  # type: ignore[union-attr]
+
+    assert found[0] != key and found[1] == "small"
+
+
+def test_feedback_on_what_is_no_id_is_refused(ledger: Ledger) -> None:
+    """Also where it is no text that can be written."""
+    with Cascade(pair(), ledger=ledger) as cascade, pytest.raises(InputError, match="no feedback"):
+        cascade.feedback("\ud800", correct=True)
 
 
 def test_learning_needs_a_ledger() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecascade.cascade.routing import Rule, decided
+from edgecascade.cascade.deciding import Rule, decided
 from edgecascade.policies.playing import play
 from edgecascade.policies.pooled import FITS, PoolPolicy
 from edgecascade.policies.situation import Situation, TierView

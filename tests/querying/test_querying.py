@@ -1,5 +1,6 @@
 """What questions look like before they are answered: of a table, and of one on its way."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,14 @@ def test_a_prompts_state_is_that_of_the_draft_that_follows(engine: Engine) -> No
     repeated = prompt_state(engine, question)
 
     assert made.hidden is not None and (state == made.hidden.prompt).all() and (repeated == state).all()
+
+
+def test_cancel_ends_the_reading_of_a_prompt(engine: Engine) -> None:
+    """There is no state then, and nothing was computed."""
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(PolicyError, match="no hidden state"):
+        live_features(lengths, "hidden", reader=engine)(Question.of(TEXTS[0]), cancel)
 
 
 def test_features_live_are_those_of_the_table(engine: Engine) -> None:

@@ -18,11 +18,16 @@ from edgecascade.grading import letter_of
 from edgecascade.policies.budgeted import within_limits
 from edgecascade.policies.pooled import Estimator, PoolPolicy
 from edgecascade.policies.situation import Closed, Situation, best_left, failed_code
-from edgecascade.policies.voting import chosen, labels_of_answers, shares
+from edgecascade.policies.voting import Labels, chosen, labels_of_answers, shares
 from edgecascade.pool import Array, Seen
 from edgecascade.records import Attempt, Code, Decision, Question
 
 Terms = dict[str, float | str | None]
+
+MIGHT_SHOW = np.array([np.nan, *np.linspace(0.0, 1.0, 17)])
+"""What p_correct of an answer may be; a hundredfold, the margin of its first token."""
+NEW_WORDS = "\0"
+"""An answer that no other says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,7 +71,8 @@ def decided(situation: Situation, rule: Rule) -> Decision:
     worth = _worth(rule, seen)
     wanted = np.asarray(rule.policy.next(seen)[0], bool) & seen.open[0] & ~seen.ran[0]
     if not wanted.any() and not seen.ran.any():  # it would rather ask none than these; an answer is wanted all the same
-        wanted[np.where(seen.open[0], worth, -np.inf).argmax()] = True
+        may = np.flatnonzero(seen.open[0])
+        wanted[may[worth[may].argmax()]] = True
     terms = _terms(rule, seen, worth)
     if wanted.any():
         ranked = [rule.tiers[model] for model in np.argsort(-worth, kind="stable") if wanted[model]]
@@ -112,9 +118,8 @@ def seen_of(situation: Situation, rule: Rule) -> Seen:
 
 def voted(rule: Rule, seen: Seen) -> tuple[int, Terms, str]:
     """Return the model whose answer is given, each vote's weight, and how it came to it; at least one has run."""
-    weights = np.where(seen.ran, rule.policy.answer(seen), 0.0)
-    labels = labels_of_answers(seen.answers or ())
-    given = int(chosen(weights, labels)[0])
+    models, weights, labels = _given(rule, seen)
+    given = int(models[0])
     if given < 0:
         worth = np.where(seen.ran[0], _worth(rule, seen), -np.inf)
         given = int(np.where(seen.ran[0] & (worth == worth.max()))[0][0])
@@ -126,6 +131,13 @@ def voted(rule: Rule, seen: Seen) -> tuple[int, Terms, str]:
     with_it = groups[:, groups[given].argmax()]
     told = f"{rule.tiers[given]}'s answer, with {with_it.sum() / groups.sum():.0%} of the weight of {len(voters)} votes"
     return given, {f"vote_{rule.tiers[voter]}": float(weights[0, voter]) for voter in voters}, told
+
+
+def _given(rule: Rule, seen: Seen) -> tuple[Labels, Array, Labels]:
+    """Return the model whose answer is given (n,), -1 where no vote weighs; and the votes with their labels."""
+    weights = np.where(seen.ran, rule.policy.answer(seen), 0.0)
+    labels = labels_of_answers(seen.answers or ())
+    return chosen(weights, labels), weights, labels
 
 
 def at_once(situation: Situation, ranked: Sequence[str]) -> list[str]:
@@ -157,18 +169,20 @@ def said(question: Question, attempt: Attempt) -> str:
 
 
 def ends_with(situation: Situation, rule: Rule, tier: str) -> bool:
-    """Return whether the policy would stop behind a tier's answer, whatever it shows: it may then be shown at once."""
+    """Return whether the policy would stop behind a tier's answer and give it, whatever it shows: it may then be
+    shown at once. Whatever: of ``MIGHT_SHOW``, in words that are new or those of an answer that is there.
+    """
     if tier not in rule.tiers:
         return True
     model, seen = rule.tiers.index(tier), seen_of(within_mode(situation), rule)
-    ran = seen.ran.copy()
-    ran[0, model] = True
-    for p_correct, margin in ((np.nan, np.nan), (0.0, 0.0), (1.0, 100.0)):
-        after, margins = seen.after.copy(), seen.margin.copy()
-        after[0, model], margins[0, model] = p_correct, margin
-        if rule.policy.next(replace(seen, ran=ran, after=after, margin=margins)).any():
-            return False
-    return True
+    (answers,) = seen.answers or ((),)
+    words = {NEW_WORDS, *(text for texts in answers for text in texts)}
+    said = [(*answers[:model], (text,), *answers[model + 1 :]) for text in words for _ in MIGHT_SHOW]
+    seen, shown = seen.rows(np.zeros(len(said), int)), np.tile(MIGHT_SHOW, len(words))
+    ran, after, margin = seen.ran.copy(), seen.after.copy(), seen.margin.copy()
+    ran[:, model], after[:, model], margin[:, model] = True, shown, 100 * shown
+    seen = replace(seen, ran=ran, after=after, margin=margin, answers=tuple(said))
+    return not rule.policy.next(seen).any() and bool((_given(rule, seen)[0] == model).all())
 
 
 def _worth(rule: Rule, seen: Seen) -> Array:
