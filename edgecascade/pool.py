@@ -45,7 +45,8 @@ class Table:
     quality, cost  (n, k), known                           lengths  tokens of each answer (n, k)
     seconds  that each answer took (n, k)                  answers  by question, then by model; None: none recorded
     before, after  recorded estimates of quality, made before and after the model has run (n, k)
-    evidence by model, of those whose answers were watched     states   hidden state of the prompt (n, width)
+    evidence by model, of those whose answers were watched
+    states   hidden state of the prompt (n, width), of the model ``reader``
     """
 
     models: tuple[str, ...]
@@ -63,6 +64,7 @@ class Table:
     answers: tuple[tuple[Samples, ...], ...] | None = None
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     states: Array | None = None
+    reader: str = ""
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.models))
@@ -231,6 +233,7 @@ class Feedback:
 
     features  of the query (d,)      model  its place among ``models``      tokens, seconds, cost  of the answer
     quality   0 to 1, graded         liked  yes or no; either may be None
+    prompt_tokens  of the question; with them a cost tells how long the answer was, where its tokens are not known
     """
 
     features: Array
@@ -240,3 +243,4 @@ class Feedback:
     tokens: float | None = None
     seconds: float | None = None
     cost: float | None = None
+    prompt_tokens: float | None = None

@@ -7,6 +7,7 @@ prompt. Rows without an attempt are left out and counted.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -69,12 +70,12 @@ def _with(table: Table, joined: Joined, rows: Sequence[Attempt]) -> Table:
         "before": np.full(len(rows), np.nan),
         "after": np.full(len(rows), np.nan),
     }
-    merged = {name: np.column_stack([column, getattr(table, name)]) for name, column in columns.items()}
+    merged: dict[str, Any] = {name: np.column_stack([column, getattr(table, name)]) for name, column in columns.items()}
     answers = table.answers and tuple(((row.draft.text,), *own) for row, own in zip(rows, table.answers, strict=True))
     seen = {joined.name: _evidence(rows), **table.evidence}
-    states = _states(rows) if table.states is None else table.states
     models = (joined.name, *table.models)
-    return replace(table, models=models, answers=answers, evidence=MappingProxyType(seen), states=states, **merged)  # type: ignore[arg-type]
+    changed = replace(table, models=models, answers=answers, evidence=MappingProxyType(seen), **merged)
+    return changed if table.states is not None else replace(changed, states=_states(rows), reader=joined.name)
 
 
 def _evidence(rows: Sequence[Attempt]) -> Evidence:

@@ -87,7 +87,7 @@ def _hidden(table: Table, model: str | None, folders: Folders, progress: Progres
                 "no features of the kind 'hidden': found no states in the table, wanted --attempts with theirs, or "
                 "--model SPEC to compute them"
             )
-        return Queries(kind="hidden", source="of the recorded attempts", texts=table.texts, vectors=table.states)
+        return Queries(kind="hidden", source=table.reader or "a model whose attempts were recorded", texts=table.texts, vectors=table.states)
     vectors = states_of(table.texts, model, folders, progress)
     return Queries(kind="hidden", source=model, texts=table.texts, vectors=vectors.astype(np.float64))
 
