@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgecascade.cascade.cascade import Cascade
+    from edgecascade.cascade.opening import open_tier
     from edgecascade.cascade.pooling import PoolRouter
     from edgecascade.errors import DeviceError, EdgeCascadeError, InputError, NoAnswerError
     from edgecascade.evidence import draft, samples
@@ -49,6 +50,7 @@ _HOMES = {
     "Engine": "llama.engine",
     "EngineSettings": "llama.settings",
     "open_local": "local",
+    "open_tier": "cascade.opening",
     "Answer": "records",
     "Delta": "records",
     "Done": "records",
@@ -88,6 +90,7 @@ __all__ = [
     "choose",
     "draft",
     "open_local",
+    "open_tier",
     "samples",
 ]
 
