@@ -1,8 +1,14 @@
 """What is believed of each model's answer, before it is asked and after: the estimate is the product, not the search.
 
-features   a question as numbers (words, sparse: TF-IDF)     answered  p_correct by what an answer showed
-logistic   k targets at once      ridge  row by row           nearest   neighbours      clusters  kinds of questions
-before     by the question alone  updates  once some answered cost      of a call       pool      all of it as one value
+    what a question looks like   features: as some dozens of numbers      words, sparse: TF-IDF and its axes
+    learners, for any target     logistic: k targets at once              ridge: row by row
+                                 nearest: neighbours                      clusters: kinds that nobody named
+    what is believed             before: by the question alone            domains: which task it seems to come from
+                                 answered: p_correct by what was shown    updates: what that says of the others
+                                 cost: of a call                          pool: all of it as one value
+    beneath                      folds: who is left out together          stored: arrays out of a record
+
+Whoever fits a whole pool calls ``fit_features``, ``fit_after`` and ``fit_estimator``, in this order.
 """
 
 from edgecascade.estimators.answered import After, fit_after

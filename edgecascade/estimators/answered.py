@@ -16,6 +16,7 @@ from edgecascade.calibrators.logistic import sigmoid
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.folds import Parts, folds_of
 from edgecascade.estimators.logistic import STRENGTHS, Logistic, log_loss, out_of_fold, path
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array, Evidence, Table
 
 
@@ -34,6 +35,16 @@ class Watched:
         if lost:
             raise PolicyError(f"evidence without the signals fitted on: found no {lost[0]}, wanted {len(self.names)}")
         return self.fit((_squeezed(evidence, self.names) - self.centre) * self.scale)[:, 0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fitted numbers."""
+        return {"names": list(self.names), "centre": self.centre, "scale": self.scale, "fit": self.fit.as_json()}
+
+    @classmethod
+    def of_json(cls, record: Mapping[str, Any]) -> Self:
+        """Return what was stored."""
+        centre, scale = arrays(record, centre="s", scale="s")
+        return cls(tuple(record["names"]), centre, scale, Logistic.of_json(record["fit"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,25 +66,12 @@ class After:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
-        heads = {
-            name: {"names": list(one.names), "centre": one.centre, "scale": one.scale, "fit": one.fit.as_json()}
-            for name, one in self.heads.items()
-        }
-        return {"models": list(self.models), "heads": heads}
+        return {"models": list(self.models), "heads": {name: one.as_json() for name, one in self.heads.items()}}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        heads = {
-            name: Watched(
-                tuple(one["names"]),
-                np.asarray(one["centre"], np.float64),
-                np.asarray(one["scale"], np.float64),
-                Logistic.of_json(one["fit"]),
-            )
-            for name, one in record["heads"].items()
-        }
-        return cls(tuple(record["models"]), heads)
+        return cls(tuple(record["models"]), {name: Watched.of_json(one) for name, one in record["heads"].items()})
 
 
 def fit_after(table: Table, *, folds: int = 5, seed: int = 0) -> tuple[After, Array]:

@@ -12,7 +12,7 @@ better than the regression.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Self, TypeVar
 
@@ -25,9 +25,10 @@ from edgecascade.estimators.domains import Domains, fit_domains
 from edgecascade.estimators.folds import Parts
 from edgecascade.estimators.logistic import STRENGTHS, Logistic
 from edgecascade.estimators.nearest import Nearest
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
-REACHES = (2.0, 6.0)
+REACH = 2.0
 """How much a domain weighs beside the features, whose rows have a length near 1."""
 APART = (1.0, 10.0)
 NEIGHBOURS = (20, 40, 80)
@@ -46,20 +47,16 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """What the regression is on: features divided by ``size``, the prompt's length, domains times ``reach``.
-
-    length  centre and scale of ln(1 + prompt tokens)
-    """
+    """Features divided by ``size``, the prompt's length (centre and scale of ln(1 + prompt tokens)), and domains."""
 
     size: float
     length: tuple[float, float]
-    domains: Domains | None
-    reach: float
+    domains: Domains | None = None
 
     def __call__(self, features: Array, prompt_tokens: Array) -> Array:
-        """Return the rows (n, d + 1 + t)."""
+        """Return the rows that the regression is on (n, d + 1 + t)."""
         plain = self.plain(features, prompt_tokens)
-        return plain if self.domains is None else np.hstack([plain, self.reach * self.domains(plain)])
+        return plain if self.domains is None else np.hstack([plain, REACH * self.domains(plain)])
 
     def plain(self, features: Array, prompt_tokens: Array) -> Array:
         """Return the rows without domains (n, d + 1)."""
@@ -69,52 +66,67 @@ class Inputs:
     def as_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
         domains = None if self.domains is None else self.domains.as_json()
-        return {"size": self.size, "length": list(self.length), "domains": domains, "reach": self.reach}
+        return {"size": self.size, "length": list(self.length), "domains": domains}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
         domains = None if record["domains"] is None else Domains.of_json(record["domains"])
         centre, scale = record["length"]
-        return cls(float(record["size"]), (float(centre), float(scale)), domains, float(record["reach"]))
+        return cls(float(record["size"]), (float(centre), float(scale)), domains)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """Neighbours in the ``columns`` that are widest, their ``share``, and the means (k,) that they are drawn to."""
+
+    nearest: Nearest
+    share: float
+    means: Array
+    columns: NDArray[np.intp]
+
+    def __call__(self, rows: Array, p: Array) -> Array:
+        """Return ``p`` (n, k) mixed with the neighbours'."""
+        found = self.nearest(rows[:, self.columns])
+        return _mixed(p, found, self.nearest.neighbours, self.share, self.means)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fitted numbers."""
+        return {"nearest": self.nearest.as_json()} | {
+            name: getattr(self, name) for name in ("share", "means", "columns")
+        }
+
+    @classmethod
+    def of_json(cls, record: Mapping[str, Any]) -> Self:
+        """Return what was stored."""
+        means, columns = arrays(record, means="k", columns="c")
+        return cls(Nearest.of_json(record["nearest"]), float(record["share"]), means, columns.astype(np.intp))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Before:
-    """Regression, neighbours (None where their ``share`` is 0), and the means (k,) that these are drawn towards.
-
-    width  the columns of the inputs that neighbours are near in
-    """
+    """The regression on the inputs, and neighbours where there are any."""
 
     inputs: Inputs
     regression: Logistic
-    neighbours: Nearest | None
-    share: float
-    means: Array
-    width: NDArray[np.intp]
+    near: Near | None = None
 
     def __call__(self, features: Array, prompt_tokens: Array) -> Array:
         """Return the quality expected (n, k), strictly between 0 and 1."""
         rows = self.inputs(features, prompt_tokens)
         p = self.regression(rows)
-        if self.neighbours is None:
-            return p
-        return _mixed(p, self.neighbours(rows[:, self.width]), self.neighbours.neighbours, self.share, self.means)
+        return p if self.near is None else self.near(rows, p)
 
     def as_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
-        neighbours = None if self.neighbours is None else self.neighbours.as_json()
-        parts = {"inputs": self.inputs.as_json(), "regression": self.regression.as_json(), "neighbours": neighbours}
-        return parts | {"share": self.share, "means": self.means, "width": self.width}
+        near = None if self.near is None else self.near.as_json()
+        return {"inputs": self.inputs.as_json(), "regression": self.regression.as_json(), "near": near}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        neighbours = None if record["neighbours"] is None else Nearest.of_json(record["neighbours"])
-        means = np.asarray(record["means"], np.float64)
-        inputs, regression = Inputs.of_json(record["inputs"]), Logistic.of_json(record["regression"])
-        width = np.asarray(record["width"], np.intp)
-        return cls(inputs, regression, neighbours, float(record["share"]), means, width)
+        near = None if record["near"] is None else Near.of_json(record["near"])
+        return cls(Inputs.of_json(record["inputs"]), Logistic.of_json(record["regression"]), near)
 
 
 def fit_before(
@@ -122,45 +134,54 @@ def fit_before(
 ) -> tuple[Before, Array]:
     """Return the fit, and the quality expected of the training rows (n, k), each without its fold.
 
-    Reach, ``apart`` and strength are those of least log loss over these folds, and so are the neighbours and their
-    share; features, and then neighbours, are taken only where they gain more than the gain's standard error. Of many
-    rows some are enough to choose by, and neighbours are not tried: they would be slow to ask and large to store.
+    ``apart`` and strength are those of least log loss over these folds, and so are the neighbours and their share;
+    features, and then neighbours, are taken only where they gain more than the gain's standard error. Of many rows
+    some are enough to choose by, and neighbours are not tried: they would be slow to ask and large to store.
     """
-    plain, n = _inputs(features, prompt_tokens), len(quality)
+    plain = _inputs(features, prompt_tokens)
     rows = plain(features, prompt_tokens)
-    domains, likely = fit_domains(rows, tasks, parts)
-    some = slice(None, None, -(-n // MOST_ROWS))
-    reach, apart, strength = _chosen(rows[some], likely[some], quality[some], parts[some])
-    inputs, wide = Inputs(plain.size, plain.length, domains, reach), np.hstack([rows, reach * likely])
-    regression = logistic.path(wide, quality, [strength], apart=apart)[0]
-    p = sigmoid(logistic.out_of_fold(wide, quality, [strength], parts, apart=apart)[0])
-    means = (quality.sum(axis=0) + 0.5) / (n + 1)
-    width = np.sort(np.argsort(-wide.var(axis=0), kind="stable")[:COLUMNS])
-    near = nearest.out_of_fold(wide[:, width], quality, NEIGHBOURS, parts) if n <= MOST_ROWS and not domains else ()
-    pairs = product(SHARES, zip(NEIGHBOURS, near, strict=False))
+    domains, shares = fit_domains(rows, tasks, parts)
+    inputs, rows = replace(plain, domains=domains), np.hstack([rows, REACH * shares])
+    regression, z = fit_regression(rows, quality, parts)
+    near, p = _neighbours(rows, sigmoid(z), quality, parts) if domains is None else (None, sigmoid(z))
+    return Before(inputs, regression, near), p
+
+
+def fit_regression(rows: Array, quality: Array, parts: Parts) -> tuple[Logistic, Array]:
+    """Return the regression of targets (n, k) on rows (n, d), and the log-odds of every row without its fold (n, k).
+
+    Chosen are ``apart`` and strength as ``fit_before`` says.
+    """
+    some = slice(None, None, -(-len(rows) // MOST_ROWS))
+    tried: dict[tuple[float, float], Array] = {}
+    for apart in APART if quality.shape[1] > 1 else (1.0,):
+        held = logistic.out_of_fold(rows[some], quality[some], STRENGTHS, parts[some], apart=apart)
+        tried |= {(apart, strength): sigmoid(z) for strength, z in zip(STRENGTHS, held, strict=True)}
+    apart, strength = _best(tried, quality[some])
+    held = logistic.out_of_fold(rows, quality, [strength], parts, apart=apart)
+    return logistic.path(rows, quality, [strength], apart=apart)[0], held[0]
+
+
+def _neighbours(rows: Array, p: Array, quality: Array, parts: Parts) -> tuple[Near | None, Array]:
+    """Return the neighbours where they help, and what is then expected of the rows (n, k)."""
+    if len(rows) > MOST_ROWS:
+        return None, p
+    means = (quality.sum(axis=0) + 0.5) / (len(quality) + 1)
+    columns = np.sort(np.argsort(-rows.var(axis=0), kind="stable")[:COLUMNS])
+    held = nearest.out_of_fold(rows[:, columns], quality, NEIGHBOURS, parts)
+    pairs = product(SHARES, zip(NEIGHBOURS, held, strict=True))
     mixed = {(share, count): _mixed(p, mean, count, share, means) for share, (count, mean) in pairs}
     share, count = _best({(0.0, 0): p} | mixed, quality)
     if not share:
-        return Before(inputs, regression, None, 0.0, means, width), p
-    return Before(inputs, regression, Nearest.of(wide[:, width], quality, count), share, means, width), mixed[
-        share, count
-    ]
-
-
-def _chosen(rows: Array, likely: Array, quality: Array, parts: Parts) -> tuple[float, float, float]:
-    """Return reach, apart and strength."""
-    tried: dict[tuple[float, float, float], Array] = {}
-    for reach, apart in product(REACHES if likely.size else (0.0,), APART if quality.shape[1] > 1 else (1.0,)):
-        held = logistic.out_of_fold(np.hstack([rows, reach * likely]), quality, STRENGTHS, parts, apart=apart)
-        tried |= {(reach, apart, one): sigmoid(z) for one, z in zip(STRENGTHS, held, strict=True)}
-    return _best(tried, quality)
+        return None, p
+    return Near(Nearest.of(rows[:, columns], quality, count), share, means, columns), mixed[share, count]
 
 
 def _inputs(features: Array, prompt_tokens: Array) -> Inputs:
-    """Return inputs without domains, scaled so that features have rows of mean square length 1 about their centre."""
+    """Return inputs scaled so that features have rows of mean square length 1 about their centre."""
     lengths = np.log1p(prompt_tokens)
     size = float(np.sqrt(features.var(axis=0).sum()))
-    return Inputs(size or 1.0, (float(lengths.mean()), LENGTH / max(float(lengths.std()), 1e-9)), None, 0.0)
+    return Inputs(size or 1.0, (float(lengths.mean()), LENGTH / max(float(lengths.std()), 1e-9)))
 
 
 def _best(tried: Mapping[Key, Array], quality: Array) -> Key:

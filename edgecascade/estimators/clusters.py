@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 ROUNDS = 50
@@ -35,7 +36,7 @@ class Clusters:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        return cls(np.asarray(record["centres"], np.float64))
+        return cls(*arrays(record, centres="cd"))
 
 
 def fit_clusters(features: Array, clusters: int, *, seed: int) -> Clusters:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from edgecascade.estimators.folds import Parts
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 STRENGTHS = (1.0, 0.1, 0.01, 0.001)
@@ -46,8 +47,7 @@ class Cost:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        names = ("base", "slope", "weights", "centre", "least", "most")
-        return cls(*(np.asarray(record[name], np.float64) for name in names))
+        return cls(*arrays(record, base="k", slope="k", weights="dk", centre="d", least="k", most="k"))
 
 
 def fit_cost(features: Array, prompt_tokens: Array, cost: Array, parts: Parts) -> tuple[Cost, Array]:

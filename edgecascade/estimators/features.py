@@ -15,6 +15,7 @@ import numpy as np
 from edgecascade.calibrators.logistic import logit
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.sparse import axes
+from edgecascade.estimators.stored import arrays
 from edgecascade.estimators.words import Words, fit_words
 from edgecascade.pool import Array, FeatureKind, Queries
 
@@ -60,7 +61,7 @@ class Features:
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
         words = None if record["words"] is None else Words.of_json(record["words"])
-        centre, turn = (np.asarray(record[name], np.float64) for name in ("centre", "turn"))
+        centre, turn = arrays(record, centre="w", turn="we")
         return cls(record["kind"], centre, turn, words)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from edgecascade.calibrators.logistic import logit, sigmoid, softplus
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.folds import Parts, folds_of
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 STRENGTHS = (math.inf, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
@@ -57,7 +58,7 @@ class Logistic:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        return cls(np.asarray(record["weights"], np.float64), np.asarray(record["intercepts"], np.float64))
+        return cls(*arrays(record, weights="dk", intercepts="k"))
 
 
 def fit_logistic(
@@ -107,7 +108,10 @@ def checked(features: Array, targets: Array) -> tuple[Array, Array]:
             "wanted (n, d) and (n, k), n at least 1"
         )
     if not (np.isfinite(features).all() and (targets >= 0).all() and (targets <= 1).all()):
-        raise PolicyError("features or targets cannot be fitted: found NaN, infinity or targets outside 0 to 1; clean")
+        raise PolicyError(
+            "features or targets cannot be fitted: found NaN, infinity or targets outside 0 to 1, wanted finite "
+            "features and targets from 0 to 1; leave such rows out"
+        )
     return features, targets
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgecascade.estimators.folds import Parts, folds_of
 from edgecascade.estimators.logistic import checked
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 NEIGHBOURS = (10, 20, 40, 80)
@@ -57,7 +58,7 @@ class Nearest:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        features, targets = (np.asarray(record[name], np.float64) for name in ("features", "targets"))
+        features, targets = arrays(record, features="nd", targets="nk")
         return cls.of(features, targets, int(record["neighbours"]))
 
 

@@ -15,6 +15,8 @@ from edgecascade.errors import PolicyError
 from edgecascade.estimators.before import Before, fit_before
 from edgecascade.estimators.cost import Cost, fit_cost
 from edgecascade.estimators.folds import folds_of
+from edgecascade.estimators.logistic import checked
+from edgecascade.estimators.stored import arrays
 from edgecascade.estimators.updates import Updates, fit_updates
 from edgecascade.pool import Array, Beliefs, Mask, Seen, Table
 
@@ -55,9 +57,10 @@ class PoolEstimator:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
+        [covariances] = arrays(record, covariances="mkk")
         return cls(
             tuple(record["models"]),
-            np.asarray(record["covariances"], np.float64),
+            covariances,
             Before.of_json(record["before"]),
             Updates.of_json(record["updates"]),
             Cost.of_json(record["expense"]),
@@ -71,7 +74,8 @@ def fit_estimator(
 
     features  (n, d)      after  (n, k) out of fold, as from ``fit_after``, NaN where an answer shows nothing
 
-    Folds are alike in tasks. Raises PolicyError for fewer rows than 2 folds need, or arrays that do not fit the table.
+    Folds are alike in tasks. Raises PolicyError for fewer rows than 2 folds need, arrays that do not fit the table, and
+    features or qualities that cannot be fitted.
     """
     n, k = table.quality.shape
     if features.shape[:1] != (n,) or after.shape != (n, k) or n < 2:
@@ -79,10 +83,17 @@ def fit_estimator(
             f"an estimator cannot be fitted: found features {features.shape} and after {after.shape} for {n} questions "
             f"and {k} models, wanted ({n}, d) and ({n}, {k}), at least 2 questions"
         )
+    features, quality = checked(features, table.quality)
+    tokens = table.prompt_tokens
+    if not (np.isfinite(tokens) & (tokens >= 0)).all():
+        raise PolicyError(
+            "prompt_tokens cannot be fitted on: found NaN, infinity or less than 0, wanted a count of each question; "
+            "where it is unknown, 0 of all"
+        )
     parts = folds_of(table.tasks, min(folds, n), seed)
-    before, expected = fit_before(features, table.prompt_tokens, table.tasks, table.quality, parts)
-    updates, means = fit_updates(expected, after, table.quality, parts)
-    expense, cost = fit_cost(features, table.prompt_tokens, table.cost, parts)
+    before, expected = fit_before(features, tokens, table.tasks, quality, parts)
+    updates, means = fit_updates(expected, after, quality, parts)
+    expense, cost = fit_cost(features, tokens, table.cost, parts)
     covariances = np.stack([np.atleast_2d(np.cov(off.T)) for off in np.moveaxis(means - means[:, -1:], 1, 0)])
     estimator = PoolEstimator(table.models, covariances, before, updates, expense)
     sets = (np.arange(1 << k)[:, None] >> np.arange(k) & 1).astype(bool)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from edgecascade.calibrators.logistic import logit, sigmoid, softplus
 from edgecascade.estimators.folds import Parts
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array, Mask
 
 MOST = 3
@@ -65,7 +66,7 @@ class Updates:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        return cls(tuple(map(int, record["informative"])), np.asarray(record["coefficients"], np.float64))
+        return cls(tuple(map(int, record["informative"])), *arrays(record, coefficients="mkc"))
 
 
 def fit_updates(before: Array, after: Array, quality: Array, parts: Parts) -> tuple[Updates, Array]:

@@ -17,7 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from edgecascade.errors import PolicyError
 from edgecascade.estimators.sparse import Sparse, axes
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -60,7 +62,10 @@ class Words:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        return cls.of(record["terms"], np.asarray(record["idf"], np.float64), np.asarray(record["axes"], np.float64))
+        idf, directions = arrays(record, idf="v", axes="vd")
+        if len(record["terms"]) != len(idf):
+            raise PolicyError(f"saved words are damaged: found {len(idf)} weights for {len(record['terms'])} terms")
+        return cls.of(record["terms"], idf, directions)
 
 
 def fit_words(texts: Sequence[str], dims: int, random: np.random.Generator) -> Words:

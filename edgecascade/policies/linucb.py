@@ -18,15 +18,44 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from edgecascade.estimators.ridge import doubt, empty_ridge
 from edgecascade.policies.mixllm.arms import Arm, Stack, fit_arm
 from edgecascade.policies.mixllm.context import Context, fit_context
-from edgecascade.policies.mixllm.mixed import best_of, told_length
+from edgecascade.policies.mixllm.mixed import best_of, told_length, told_quality
 from edgecascade.policies.mixllm.rows import Rows, price_within
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.pool import Array, Feedback, Mask, Seen
 
+Places = NDArray[np.intp]
+
 ALPHA = 0.1
+
+
+def upper_bound(expected: Array, doubt: Array, alpha: float) -> Array:
+    """Return expected + alpha sqrt(doubt), in whose order arms are pulled."""
+    return np.asarray(expected + alpha * np.sqrt(doubt))
+
+
+def pulled(features: ArrayLike, rewards: ArrayLike, *, alpha: float = ALPHA, strength: float = 1.0) -> Places:
+    """Return which of k arms is pulled in each of n rounds (n,), from nothing on: algorithm 1, disjoint arms.
+
+    features  the context of each round (n, d); an intercept only where a column of ones is among them
+    rewards   that each arm would give (n, k): only the pulled arm's is looked at, and learnt from before the next
+    strength  of the penalty, A's start; of equal bounds the first is taken
+
+    >>> pulled([[1.0]] * 5, [[0.1, 0.9]] * 5, alpha=1.0).tolist()
+    [0, 1, 1, 1, 1]
+    """
+    features, rewards = np.asarray(features, np.float64), np.asarray(rewards, np.float64)
+    arms, chosen = [empty_ridge(features.shape[1], 1, strength=strength)] * rewards.shape[1], []
+    for row, worth in zip(features, rewards, strict=True):
+        weights, inverse = np.hstack([arm.weights for arm in arms]), np.stack([arm.inverse for arm in arms])
+        bounds = upper_bound(row @ weights, doubt(row[None], inverse)[0], alpha)
+        chosen.append(arm := int(bounds.argmax()))
+        arms[arm] = arms[arm].learn(row, worth[[arm]])
+    return np.array(chosen, np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +74,7 @@ class UpperBound:
         rows = self.context(seen.features)
         quality, length = self.stack.predict(rows)
         cost = self.stack.cost(length, seen.prompt_tokens) / self.unit
-        return quality - self.price * cost + self.alpha * np.sqrt(self.stack.doubt(rows))
+        return upper_bound(quality, self.stack.doubt(rows), self.alpha) - self.price * cost
 
     def next(self, seen: Seen) -> Mask:
         """Return the open model of the highest bound, while none has run (n, k)."""
@@ -73,20 +102,20 @@ class LinUCB:
         stack = Stack.of(self.arms)
         quality, cost, doubt = self.rows.left_out(stack)
         price = price_within(
-            quality + self.alpha * np.sqrt(doubt), cost / self.unit, self.rows.spent(cost), budget,
+            upper_bound(quality, doubt, self.alpha), cost / self.unit, self.rows.spent(cost), budget,
             confidence=confidence, seed=self.seed,
         )  # fmt: skip
         return UpperBound(self.models, self.context, stack, self.alpha, self.unit, price)
 
     def learn(self, feedback: Feedback) -> Self:
         """Return what it becomes: the model's arm takes the grade, or else 1 for a yes and 0 for a no."""
-        quality = feedback.quality if feedback.quality is not None else feedback.liked
+        quality = told_quality(feedback)
         if quality is None:
             return self
         arm = self.arms[feedback.model]
         row = self.context(feedback.features[None])[0]
         arms = list(self.arms)
-        arms[feedback.model] = arm.learn(row, float(quality), told_length(arm, feedback))
+        arms[feedback.model] = arm.learn(row, quality, told_length(arm, feedback))
         return replace(self, arms=tuple(arms))
 
     def as_json(self) -> dict[str, Any]:

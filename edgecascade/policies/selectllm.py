@@ -27,18 +27,28 @@ import numpy as np
 
 from edgecascade.calibrators import platt
 from edgecascade.calibrators.logistic import logit, sigmoid
+from edgecascade.estimators.before import fit_regression
 from edgecascade.estimators.folds import Parts, folds_of
-from edgecascade.estimators.logistic import STRENGTHS, Logistic, log_loss, out_of_fold, path
+from edgecascade.estimators.logistic import Logistic
+from edgecascade.estimators.stored import arrays
 from edgecascade.policies.frontier import SLACK, keeps, lagrangian_sweep
 from edgecascade.policies.pooled import Estimator, Fit, PoolPolicy, Training
-from edgecascade.policies.subsets import KINDS, Kind, Setting, asked_in_sequence, following, ranking, subset, votes
-from edgecascade.policies.voting import Labels, chosen, labels_of, labels_of_answers
+from edgecascade.policies.subsets import (
+    KINDS,
+    Kind,
+    Setting,
+    asked_in_sequence,
+    following,
+    ranking,
+    subset,
+    voted,
+    votes,
+)
+from edgecascade.policies.voting import Labels, labels_of, labels_of_answers
 from edgecascade.pool import Array, Feedback, Mask, Seen
 
 RIGHT = 0.5
 """The quality from which a majority of the samples is right."""
-APART = (1.0, 3.0, 10.0)
-"""How much more the weights are penalised that the models do not share; what cross-validation chooses from."""
 FOLDS = 5
 PRICES = 20
 MOST_ROWS = 3000
@@ -64,18 +74,13 @@ def fit_classifier(features: Array, quality: Array, parts: Parts) -> tuple[Class
     parts  the fold of each row (n,)
     """
     right = (quality >= RIGHT).astype(np.float64)
-    tried = {
-        (strength, apart): raw
-        for apart in APART
-        for strength, raw in zip(STRENGTHS, out_of_fold(features, right, STRENGTHS, parts, apart=apart), strict=True)
-    }
-    strength, apart = min(tried, key=lambda one: log_loss(tried[one], right))
-    raw, held = tried[strength, apart], np.empty(right.shape)
+    logistic, raw = fit_regression(features, right, parts)
+    held = np.empty(right.shape)
     for part in range(int(parts.max(initial=0)) + 1):
         out = parts == part
         slopes, intercepts = _calibrated(raw[~out], right[~out])
         held[out] = sigmoid(slopes * raw[out] + intercepts)
-    return Classifier(path(features, right, [strength], apart=apart)[0], *_calibrated(raw, right)), held
+    return Classifier(logistic, *_calibrated(raw, right)), held
 
 
 def _calibrated(raw: Array, right: Array) -> tuple[Array, Array]:
@@ -110,7 +115,7 @@ def fit(training: Training, *, seed: int = 0, sequence: bool = False, kinds: tup
     quality, cost = np.empty((2, len(settings)))
     for number, setting in enumerate(settings):
         ran = np.stack([_asked(*view, setting, compared, sequence) for view in zip(p, expected, strict=True)])
-        answered = chosen(np.where(ran[0], votes(p[0], setting.kind), 0.0), labels)
+        answered = voted(p[0], setting.kind, labels, ran[0])
         quality[number] = table.quality[np.arange(len(table)), answered].mean()
         cost[number] = np.where(ran, table.cost, 0.0).sum(axis=2).mean(axis=1).max()
     return SelectLLM(
@@ -215,13 +220,13 @@ class SelectLLM:
 
 def of_json(record: Mapping[str, Any], estimator: Estimator) -> SelectLLM:
     """Return what was saved."""
-    slopes, intercepts = (np.asarray(record[name], np.float64) for name in ("slopes", "intercepts"))
     settings = [
         Setting(one["kind"], int(one["size"]), np.inf if one["price"] is None else float(one["price"]))
         for one in record["settings"]
     ]
-    names = ("quality", "mean_cost", "p", "expected", "cost")
-    quality, mean_cost, p, expected, cost = (np.asarray(record[name], np.float64) for name in names)
+    slopes, intercepts, quality, mean_cost, p, expected, cost = arrays(
+        record, slopes="k", intercepts="k", quality="m", mean_cost="m", p="2nk", expected="2nk", cost="nk"
+    )
     classifier = Classifier(Logistic.of_json(record["logistic"]), slopes, intercepts)
     return SelectLLM(
         tuple(record["models"]), classifier, estimator, tuple(settings), quality, mean_cost, p, expected, cost,

@@ -41,6 +41,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.folds import folds_of
 from edgecascade.estimators.nearest import Nearest, out_of_fold
+from edgecascade.estimators.stored import arrays
 from edgecascade.policies.answer_distances import Embed, alike, distances, filled, grouped_variances
 from edgecascade.policies.frontier import SLACK, keeps, lagrangian_sweep, taken
 from edgecascade.policies.pooled import Estimator, Fit, PoolPolicy, Training
@@ -58,7 +59,13 @@ DIGITS = 12
 
 
 def global_variances(vectors: ArrayLike) -> Array:
-    """Return v (m,) of answers' vectors (n, m, d): Smoothie-Global."""
+    """Return v (m,) of answers' vectors (n, m, d): Smoothie-Global, which gives every question to the least of them.
+
+    ``signals.disagreement.weights`` of it are the paper's theta, divided by their sum.
+
+    >>> global_variances([[[1.0, 0.0], [1.0, 0.0], [0.0, 2.0]]]).tolist()
+    [0.0, 0.0, 5.0]
+    """
     return error_variances(mean_of_known(squared_distances(vectors)))
 
 
@@ -184,10 +191,9 @@ def of_json(record: Mapping[str, Any], estimator: Estimator, *, embed: Embed | N
             f"a saved smoothie compares answers by another embedding: found {record['embed']!r}, given "
             f"{'one' if embed else 'none'}; give the one that it was fitted with"
         )
-    believed, expected, cost = (np.asarray(record[name], np.float64) for name in ("believed", "expected", "cost"))
-    groups = np.asarray(record["groups"], np.intp)
+    groups, believed, expected, cost = arrays(record, groups="k", believed="2nk", expected="2nk", cost="nk")
     trust, models = Nearest.of_json(record["trust"]), tuple(record["models"])
-    return Smoothie(models, groups, trust, estimator, believed, expected, cost, embed)
+    return Smoothie(models, groups.astype(np.intp), trust, estimator, believed, expected, cost, embed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgecascade.policies.frontier import SLACK
-from edgecascade.policies.voting import NO_LABEL, Labels, shares
+from edgecascade.policies.voting import NO_LABEL, Labels, chosen, shares
 from edgecascade.pool import Array, Mask
 
 Places = NDArray[np.intp]
@@ -56,6 +56,28 @@ def subset(p: Array, cost: Array, setting: Setting, *, open: Mask, ran: Mask) ->
 def votes(p: Array, kind: Kind) -> Array:
     """Return the weight of each model's vote (n, k)."""
     return p if kind == "weighted" else 1 + LESS_SURE * p
+
+
+def voted(p: Array, kind: Kind, labels: Labels, among: Mask) -> Places:
+    """Return the model whose answer the vote of ``among`` (n, k) gives (n,); -1 where it is of nobody."""
+    return chosen(np.where(among, votes(p, kind), 0.0), labels)
+
+
+def selected(p: ArrayLike, labels: Labels, *, size: int, kind: Kind = "weighted") -> tuple[Mask, Places]:
+    """Return who is asked (n, k), and the model whose answer is given (n,): MaxConf, LabelledMaxConf, WeightedMaxConf.
+
+    p       chance that each model's answer is right (n, k), of a classifier of any kind
+    labels  of the answers (n, k, s), as of ``voting.labels_of_answers``      size  of the subset, 1: ConfArgMax
+
+    >>> letters = np.array([[[0], [1], [1], [0]]])
+    >>> asked, given = selected([[0.6, 0.4, 0.3, 0.1]], letters, size=3)
+    >>> asked.tolist(), given.tolist()
+    ([[True, True, True, False]], [1])
+    """
+    p = np.asarray(p, np.float64)
+    nobody = np.zeros(p.shape, bool)
+    asked, _ = subset(p, np.zeros(p.shape), Setting(kind, size, 0.0), open=~nobody, ran=nobody)
+    return asked, voted(p, kind, labels, asked)
 
 
 def latency(subset: ArrayLike, seconds: ArrayLike, *, parallel: bool = True) -> Array:

@@ -154,6 +154,7 @@ class _Run:
             tokens=length if math.isfinite(length) else None,
             seconds=float(self.taken[question, model]),
             cost=float(self.table.cost[question, model]),
+            prompt_tokens=float(self.table.prompt_tokens[question]),
         )
 
     def result(self, arrived: Array, deadline: float, per_window: int) -> Streamed:

@@ -7,6 +7,8 @@ import pytest
 
 from edgecascade.calibrators.logistic import logit, sigmoid
 from edgecascade.errors import PolicyError
+from edgecascade.estimators.domains import fit_domains
+from edgecascade.estimators.folds import folds_of
 from edgecascade.estimators.logistic import log_loss
 from edgecascade.estimators.pool import PoolEstimator, fit_estimator
 from edgecascade.metrics import auroc
@@ -59,7 +61,7 @@ def test_noise_is_believed_nothing(seed: int) -> None:
     """Features and neighbours of pure noise leave each model its mean, or as good."""
     estimator, table, features = halves(seed, told=0.0)
     found = estimator.quality(seen_of(table, features, (False, False, False)))
-    means = logit(np.tile(estimator.before.means, (ROWS, 1)))
+    means = logit(np.tile(pool(seed, told=0.0)[0].quality[:ROWS].mean(axis=0), (ROWS, 1)))
 
     assert log_loss(logit(found), table.quality) <= log_loss(means, table.quality) + 0.003
 
@@ -167,6 +169,17 @@ def test_constant_and_free_costs_are_returned() -> None:
     np.testing.assert_allclose(found, table.cost, atol=1e-12)
 
 
+def test_no_cost_is_below_nothing() -> None:
+    """Where a line by tokens would begin below 0 it goes through 0, and the mean stays about right."""
+    tokens = np.linspace(1.0, 200.0, 80)
+    table = Table.of(np.ones((80, 1)), np.maximum(tokens - 60, 0.0)[:, None], prompt_tokens=tokens)
+    estimator, _ = fit_estimator(table, np.zeros((80, 1)), np.full((80, 1), np.nan))
+    found = estimator.cost(Seen.first(np.zeros((80, 1)), 1, prompt_tokens=tokens))
+
+    assert (found >= 0).all()
+    assert found.mean() == pytest.approx(table.cost.mean(), rel=0.2)
+
+
 def test_a_stored_estimator_is_the_same_and_fulfils_the_protocol() -> None:
     """What is read back believes the same to the bit; fitting twice by one seed too; inputs stay as they were."""
     table, features, after = pool(told=2.0)
@@ -215,3 +228,32 @@ def test_tasks_that_features_tell_apart_are_used() -> None:
 
     assert estimator.before.inputs.domains is not None
     assert (found.argmax(axis=1) == kinds[ROWS:]).mean() > 0.9
+
+
+def test_a_question_of_no_task_that_was_recorded_is_told_so() -> None:
+    """Of the tasks fitted on new questions are given all but a little, those of another task in between far less."""
+    random = np.random.default_rng(0)
+    corners = 3 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1], [0, 0]])
+    kinds = np.arange(1000) % 5
+    features = corners[kinds] + random.normal(size=(1000, 2))
+    known = (kinds < 4) & (np.arange(1000) < 500)
+    domains, held = fit_domains(features[known], [str(kind) for kind in kinds[known]], folds_of(int(known.sum()), 5, 0))
+    assert domains is not None
+    new, strange = domains(features[500:][kinds[500:] < 4]), domains(features[kinds == 4])
+
+    assert new.sum(axis=1).mean() > 0.9
+    assert held.sum(axis=1).mean() == pytest.approx(new.sum(axis=1).mean(), abs=0.03)
+    assert strange.sum(axis=1).mean() < 0.75
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_refused(wrong: float) -> None:
+    """NaN and infinity are named before anything is fitted on them; so is a quality above 1."""
+    table, features, after = pool(n=20)
+    broken = np.where(np.arange(20)[:, None] == 3, wrong, features)
+
+    for given, shown in ((table, broken), (replace(table, quality=2 * table.quality), features)):
+        with pytest.raises(PolicyError, match="cannot be fitted: found NaN"):
+            fit_estimator(given, shown, after)
+    with pytest.raises(PolicyError, match="prompt_tokens cannot be fitted on"):
+        fit_estimator(replace(table, prompt_tokens=np.full(20, wrong)), features, after)

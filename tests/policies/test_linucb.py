@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgecascade.policies.linucb import LinUCB, fit, of_json
+from edgecascade.policies.linucb import LinUCB, fit, of_json, pulled
 from edgecascade.policies.playing import shown, whole_view
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, Feedback, Seen, Table
@@ -41,7 +41,7 @@ def test_the_bound_is_the_papers() -> None:
     """The reward is fitted to quality less price with an inverted A, and its bound is what the policy ranks by."""
     on, new = world(120), world(40, seed=1)
     policy = replace(fit(on.training).at(None), price=0.3)
-    tall = [np.hstack([policy.context(one.features), np.ones((len(one.features), 1))]) for one in (on, new)]
+    tall = [policy.context(one.features) for one in (on, new)]
     inverse = np.linalg.inv(np.eye(tall[0].shape[1]) + tall[0].T @ tall[0])
     found = policy.worth(first_seen(new))
     for model in range(4):
@@ -53,6 +53,22 @@ def test_the_bound_is_the_papers() -> None:
         for question in range(40):
             e = tall[1][question]
             assert np.isclose(found[question, model], known[question] + theta @ e + 0.1 * np.sqrt(e @ inverse @ e))
+
+
+def test_pulling_arms_is_the_papers_algorithm() -> None:
+    """In 200 seeded games the arms are those of algorithm 1 as written: A inverted anew, b summed, round by round."""
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        features, rewards = random.normal(size=(12, 3)), random.random((12, 2))
+        a, b = [np.eye(3), np.eye(3)], [np.zeros(3), np.zeros(3)]
+        found = pulled(features, rewards, alpha=0.5)
+        for x, reward, arm in zip(features, rewards, found, strict=True):
+            bounds = [
+                np.linalg.inv(one) @ sums @ x + 0.5 * np.sqrt(x @ np.linalg.inv(one) @ x)
+                for one, sums in zip(a, b, strict=True)
+            ]
+            assert bounds[arm] >= max(bounds) - 1e-9
+            a[arm], b[arm] = a[arm] + np.outer(x, x), b[arm] + reward[arm] * x
 
 
 def test_a_cold_start_learns_from_its_own_choices() -> None:

@@ -10,13 +10,14 @@ import pytest
 
 from edgecascade.errors import PolicyError
 from edgecascade.estimators.domains import Domains
+from edgecascade.estimators.ridge import doubt as ridge_doubt
 from edgecascade.estimators.ridge import empty_ridge
-from edgecascade.policies.frontier import lagrangian_sweep
 from edgecascade.policies.mixllm import Mixed, Weights, fit, of_json
 from edgecascade.policies.mixllm.arms import LENGTH, QUALITY, Stack, fit_arm, lengths_of, like_others
-from edgecascade.policies.mixllm.context import Context, fit_context
+from edgecascade.policies.mixllm.context import PENALTIES, Context, best_penalty, fit_context
 from edgecascade.policies.mixllm.liked import new_liked
-from edgecascade.policies.mixllm.rows import Rows, means_along, price_within
+from edgecascade.policies.mixllm.mixed import told_length
+from edgecascade.policies.mixllm.rows import Rows, price_within
 from edgecascade.policies.playing import shown, whole_view
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, Feedback, Seen, Table
@@ -80,15 +81,14 @@ def test_the_inverse_is_kept_by_sherman_and_morrison() -> None:
         random = np.random.default_rng(seed)
         width, n = int(random.integers(1, 6)), int(random.integers(1, 12))
         rows, answered = random.normal(size=(n, width)), random.normal(size=(n, 2))
-        blank = replace(mixed().arms[0], ridge=empty_ridge(width, 2, shared=True))
+        blank = replace(mixed().arms[0], ridge=empty_ridge(width, 2))
         arm = like_others([blank], quality=0.4, length=30.0, prices=(1.0, 1.0))
         for row, (quality, length) in zip(rows, answered, strict=True):
             arm = arm.learn(row, float(quality), float(length))
-        tall = np.hstack([rows, np.ones((n, 1))])
-        inverse = np.linalg.inv(np.eye(width + 1) + tall.T @ tall)
+        inverse = np.linalg.inv(np.eye(width) + rows.T @ rows)
 
-        assert np.allclose(arm.ridge.inverse[0], inverse, atol=1e-9)
-        assert np.allclose(arm.ridge.weights, inverse @ tall.T @ (answered - [0.4, 30.0]), atol=1e-7)
+        assert np.allclose(arm.ridge.inverse, inverse, atol=1e-9)
+        assert np.allclose(arm.ridge.weights, inverse @ rows.T @ (answered - [0.4, 30.0]), atol=1e-7)
 
 
 def test_the_choice_is_the_papers_formula() -> None:
@@ -96,8 +96,7 @@ def test_the_choice_is_the_papers_formula() -> None:
     on, policy = world(200, seed=3), mixed().willing(0.7)
     waits = np.array([0.0, 9.0, 2.0, 30.0])
     found = policy.worth(first_seen(on, waits=waits))
-    rows = np.hstack([policy.context(on.features), np.ones((200, 1))])
-    old = np.hstack([mixed().rows.contexts, np.ones((160, 1))])
+    rows, old = policy.context(on.features), mixed().rows.contexts
     matrix = np.eye(rows.shape[1]) + old.T @ old
     for model in range(4):
         start = mixed().arms[model].start
@@ -121,18 +120,8 @@ def test_leaving_a_question_out_needs_no_second_fit() -> None:
     arm, _ = fit_arm(rows[without], world(40, seed=5).table.rows(without), 2)
     moved = abs(whole.arms[2].start[QUALITY] - arm.start[QUALITY])
 
-    assert doubt[7, 2] == pytest.approx(float(arm.ridge.doubt(rows[7:8])[0, 0]))
+    assert doubt[7, 2] == pytest.approx(float(ridge_doubt(rows[7:8], arm.ridge.inverse)[0]))
     assert quality[7, 2] == pytest.approx(float(arm.predict(rows[7:8])[0, QUALITY]), abs=moved + 1e-9)
-
-
-def test_what_is_spent_along_the_sweep() -> None:
-    """The running means are those of the assignments themselves, though costs believed are not the costs paid."""
-    random = np.random.default_rng(0)
-    value, cost, spent = random.random((3, 30, 4))
-    sweep = lagrangian_sweep(value, cost)
-    literal = [spent[np.arange(30), sweep.after(place)].mean() for place in range(len(sweep.models) + 1)]
-
-    assert np.allclose(means_along(sweep, spent), literal)
 
 
 def test_willing_to_pay_everything_or_nothing() -> None:
@@ -222,9 +211,8 @@ def test_graded_answers_come_to_the_same_as_fitting_with_them() -> None:
         assert abs(tokens - after[LENGTH]) < abs(tokens - before[LENGTH])
     start = mixed().arms[1].start
     rows = np.vstack([mixed().rows.contexts, row])
-    tall = np.hstack([rows, np.ones((len(rows), 1))])
     old, late = (np.stack([one.table.quality[:, 1], one.table.lengths[:, 1]], axis=1) for one in (on, new))
-    weights = np.linalg.solve(np.eye(tall.shape[1]) + tall.T @ tall, tall.T @ (np.vstack([old, late]) - start))
+    weights = np.linalg.solve(np.eye(rows.shape[1]) + rows.T @ rows, rows.T @ (np.vstack([old, late]) - start))
 
     assert np.allclose(learner.arms[1].ridge.weights, weights, atol=1e-8)
     assert learner.arms[0] is mixed().arms[0]
@@ -248,6 +236,30 @@ def test_a_yes_without_the_network_counts_as_one() -> None:
 
     assert np.array_equal(yes.arms[2].ridge.weights, one.arms[2].ridge.weights)
     assert mixed().learn(Feedback(features=features, model=2)) is mixed()
+
+
+@pytest.mark.parametrize("by_network", [False, True])
+@pytest.mark.parametrize("wrong", ["features", "quality"])
+def test_what_is_no_number_teaches_nothing(wrong: str, by_network: bool) -> None:
+    """NaN among the features, or for a grade, leaves it as it is: else every estimate would be NaN from then on."""
+    policy, features = replace(mixed(), weights=Weights(by_network=by_network)), trained().features[0].copy()
+    features[2] = np.nan if wrong == "features" else 0.0
+    quality = np.nan if wrong == "quality" else None
+
+    assert policy.learn(Feedback(features=features, model=1, quality=quality, liked=True, tokens=5.0)) is policy
+
+
+def test_a_cost_tells_the_length_where_the_prompt_is_known() -> None:
+    """Where tokens were never counted, what the prompt did not cost is the answer's length; else it is not told."""
+    on, row = trained(), trained().features[0]
+    blind = fit(replace(on.training, table=replace(on.table, lengths=np.full_like(on.table.lengths, np.nan))))
+    known = Feedback(features=row, model=2, quality=1.0, cost=9.0, prompt_tokens=100.0)
+    arm = blind.arms[2]
+
+    assert not arm.tokens
+    assert told_length(arm, known) == pytest.approx(9.0 - 100 * arm.prices[0])
+    assert told_length(arm, replace(known, prompt_tokens=None)) is None
+    assert told_length(arm, replace(known, cost=np.nan)) is None
 
 
 def test_the_network_is_silent_at_first_and_moves_along_its_gradient() -> None:
@@ -313,6 +325,36 @@ def test_domains_are_used_where_they_help(tagged: bool) -> None:
     assert isinstance(context.domains, Domains) or not tagged
     assert rows.shape == context(features).shape
     assert np.array_equal(Context.of_json(context.as_json())(features), context(features))
+
+
+def test_the_leave_one_out_error_is_that_of_fitting_without_each_row() -> None:
+    """At the penalty that is chosen, and at no other of them is it less."""
+    random = np.random.default_rng(0)
+    rows, quality = random.normal(size=(25, 3)), random.random((25, 2))
+    errors = []
+    for penalty in PENALTIES:
+        off = []
+        for row in range(25):
+            rest = np.arange(25) != row
+            middle, mean = rows[rest].mean(axis=0), quality[rest].mean(axis=0)
+            moved = rows[rest] - middle
+            weights = np.linalg.solve(moved.T @ moved + penalty * np.eye(3), moved.T @ (quality[rest] - mean))
+            off.append(quality[row] - mean - (rows[row] - middle) @ weights)
+        errors.append(np.mean(np.square(off)))
+    error, penalty = best_penalty(rows, quality)
+
+    assert penalty == PENALTIES[int(np.argmin(errors))]
+    assert error == pytest.approx(min(errors), rel=1e-9)
+
+
+def test_answers_are_counted_by_what_was_told() -> None:
+    """A grade counts as graded, a yes or no as liked where the network learns it."""
+    row, on = trained().features[0], replace(mixed(), weights=Weights(by_network=True))
+    graded = on.learn(Feedback(features=row, model=1, quality=1.0)).arms[1]
+    liked = on.learn(Feedback(features=row, model=1, liked=True)).arms[1]
+
+    assert (graded.graded - on.arms[1].graded, graded.liked) == (1, 0)
+    assert (liked.graded - on.arms[1].graded, liked.liked) == (0, 1)
 
 
 def test_noise_is_shrunk() -> None:

@@ -10,7 +10,7 @@ import pytest
 from edgecascade.estimators.folds import folds_of
 from edgecascade.policies.playing import Played, play
 from edgecascade.policies.selectllm import SelectLLM, SelectPolicy, fit, fit_classifier
-from edgecascade.policies.subsets import KINDS, Kind, Setting, asked_in_sequence, latency, subset, votes
+from edgecascade.policies.subsets import KINDS, Kind, Setting, asked_in_sequence, latency, selected, subset, votes
 from edgecascade.policies.voting import chosen, labels_of_answers
 from edgecascade.pool import Seen, Table
 
@@ -45,20 +45,25 @@ def ballot(seed: int) -> tuple[np.ndarray, np.ndarray, list[list[tuple[str, ...]
     return random.uniform(0.05, 0.95, (1, models)), wanted, answers
 
 
-@pytest.mark.parametrize("kind", ["weighted", "max"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_vote_is_the_papers(kind: Kind) -> None:
-    """The answer is argmax_a of the sum over the subset of weight times the samples that equal a."""
+    """Of the s most confident the answer is argmax_a of the sum of weight times the samples that equal a."""
     for seed in SEEDS:
-        p, wanted, answers = ballot(seed)
+        p, _, answers = ballot(seed)
+        size = 1 + seed % p.shape[1]
+        best = sorted(range(p.shape[1]), key=lambda model: -p[0, model])[:size]
+        if kind == "labelled":
+            best = [model for model in best if p[0, model] > 0.5] or best[:1]
         heard: Counter[str] = Counter()
-        for model in np.flatnonzero(wanted[0]):
+        for model in best:
             for text in answers[0][model]:
                 heard[text] += p[0, model] if kind == "weighted" else 1
         most = {text for text, votes in heard.items() if votes >= max(heard.values()) - 1e-9}
-        given = chosen(np.where(wanted, votes(p, kind), 0.0), labels_of_answers(answers))[0]
+        asked, given = selected(p, labels_of_answers(answers), size=size, kind=kind)
 
-        assert wanted[0, given]
-        assert set(answers[0][given]) & most
+        assert np.flatnonzero(asked[0]).tolist() == sorted(best)
+        assert given[0] in best
+        assert set(answers[0][given[0]]) & most
 
 
 @pytest.mark.parametrize("kind", ["weighted", "max"])

@@ -1,6 +1,6 @@
 """What MixLLM knows of each model alone: quality, length, price, doubt.
 
-    e    what is made of a query (p,), ``context``; Ridge sets a 1 behind it
+    e    what is made of a query (p,), ``context``
     A    I + sum of e e^T over what a model has answered (MixLLM, arXiv:2502.18482, eq. 9 and 14), one a model
 
 Different from the paper: quality and length are predicted by ridge regression, which learns from one answer at a time
@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from edgecascade.estimators.ridge import Ridge, empty_ridge, fit_ridge
+from edgecascade.estimators.ridge import Ridge, doubt, empty_ridge, fit_ridge
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array, Table
 
 EXPLAINED = 0.01
@@ -66,14 +67,14 @@ class Arm:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        start, prices = (np.asarray(record[name], np.float64) for name in ("start", "prices"))
+        start, prices = arrays(record, start="t", prices="t")
         counts = float(record["graded"]), float(record["liked"])
         return cls(Ridge.of_json(record["ridge"]), start, prices, bool(record["tokens"]), *counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Arms side by side, for many queries and for one: ``weights`` (p + 1, 2 k), the others as in ``Arm``, stacked."""
+    """Arms side by side, for many queries and for one: ``weights`` (p, 2 k), the others as in ``Arm``, stacked."""
 
     weights: Array
     inverse: Array
@@ -84,18 +85,17 @@ class Stack:
     def of(cls, arms: Sequence[Arm]) -> Self:
         """Return what these arms predict, and nothing that changes with them."""
         weights = np.concatenate([arm.ridge.weights for arm in arms], axis=1)
-        parts = ([arm.ridge.inverse[0] for arm in arms], [arm.start for arm in arms], [arm.prices for arm in arms])
+        parts = ([arm.ridge.inverse for arm in arms], [arm.start for arm in arms], [arm.prices for arm in arms])
         return cls(weights, *(np.stack(part) for part in parts))
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return quality and length (n, k) of e (n, p)."""
-        found = (rows @ self.weights[:-1] + self.weights[-1]).reshape(len(rows), -1, 2) + self.start
+        found = (rows @ self.weights).reshape(len(rows), -1, 2) + self.start
         return found[:, :, QUALITY], found[:, :, LENGTH]
 
     def doubt(self, rows: Array) -> Array:
         """Return e^T A^-1 e of each model (n, k)."""
-        tall = np.vstack([rows.T, np.ones(len(rows))])
-        return np.asarray((tall * (self.inverse @ tall)).sum(axis=1).T)
+        return doubt(rows, self.inverse)
 
     def cost(self, length: Array, prompt_tokens: Array) -> Array:
         """Return what answers of some length cost (n, k): MixLLM, eq. 5."""
@@ -110,11 +110,10 @@ def fit_arm(rows: Array, table: Table, model: int, prior: Arm | None = None) -> 
     prices, lengths, tokens = lengths_of(table, model)
     targets = np.stack([table.quality[:, model], lengths], axis=1)
     start = targets.mean(axis=0)
-    before = np.zeros((rows.shape[1] + 1, 2))
+    before = np.zeros((rows.shape[1], 2))
     if prior is not None:
         before[:, QUALITY], start[QUALITY] = prior.ridge.weights[:, QUALITY], prior.start[QUALITY]
-    off = targets - start - rows @ before[:-1] - before[-1]
-    ridge = fit_ridge(rows, off, shared=True)
+    ridge = fit_ridge(rows, targets - start - rows @ before)
     ridge = replace(ridge, weights=ridge.weights + before)
     return Arm(ridge, start, prices, tokens, graded=float(len(rows))), lengths
 
@@ -134,7 +133,7 @@ def like_others(
     start = np.array([stack.start[:, QUALITY].mean(), usual.mean() if usual.size else TOKENS])
     given = np.array([np.nan if value is None else value for value in (quality, length)])
     start = np.where(np.isnan(given), start, given)
-    return Arm(replace(empty_ridge(len(weights) - 1, 2, shared=True), weights=weights), start, np.array(prices), True)
+    return Arm(replace(empty_ridge(len(weights), 2), weights=weights), start, np.array(prices), True)
 
 
 def lengths_of(table: Table, model: int) -> tuple[Array, Array, bool]:

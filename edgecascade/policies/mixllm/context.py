@@ -1,6 +1,6 @@
 """What MixLLM makes of a query: its features, and beside them how likely it is of each domain.
 
-    e    features, centred and scaled, and the domains (p,), all divided by the root of the ridge penalty rho
+    e    features, centred and scaled, and the domains, all divided by the root of the ridge penalty rho; then a 1 (p,)
 
 With rho inside e, A = I + sum of e e^T keeps the paper's form, and e^T A^-1 e is the doubt of the very regression that
 predicts. rho, and which domains help if any, are chosen by the exact leave-one-out error.
@@ -22,6 +22,7 @@ import numpy as np
 from edgecascade.estimators.clusters import Clusters, fit_clusters
 from edgecascade.estimators.domains import Domains, fit_domains
 from edgecascade.estimators.folds import folds_of
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array, Table
 
 DOMAINS = 20
@@ -55,7 +56,7 @@ class Context:
     def beside(self, rows: Array, members: Array | None) -> Array:
         """Return e of scaled features (n, d), and what is said of their domains (n, t)."""
         wide = rows if members is None else np.hstack([rows, self.reach * members])
-        return np.asarray(wide / np.sqrt(self.penalty))
+        return np.hstack([wide / np.sqrt(self.penalty), np.ones((len(rows), 1))])
 
     def as_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
@@ -70,7 +71,8 @@ class Context:
         domains = Domains.of_json(record["tags"]) if record["tags"] else None
         clusters = Clusters.of_json(record["clusters"]) if record["clusters"] else None
         width, penalty, reach = (float(record[name]) for name in ("width", "penalty", "reach"))
-        return cls(np.asarray(record["middle"], np.float64), width, penalty, domains or clusters, reach)
+        [middle] = arrays(record, middle="d")
+        return cls(middle, width, penalty, domains or clusters, reach)
 
 
 def fit_context(features: Array, table: Table, *, domains: bool = True, seed: int = 0) -> tuple[Context, Array]:
@@ -88,7 +90,7 @@ def fit_context(features: Array, table: Table, *, domains: bool = True, seed: in
         choices.append((replace(plain, domains=clusters), _members(clusters, rows)))
         if tags is not None:
             choices.append((replace(plain, domains=tags, reach=REACH), held))
-    tried = [(*_best_penalty(one.beside(rows, members), table.quality), one, members) for one, members in choices]
+    tried = [(*best_penalty(one.beside(rows, members), table.quality), one, members) for one, members in choices]
     _, penalty, context, members = min(tried, key=lambda one: one[0])
     context = replace(context, penalty=penalty)
     return context, context.beside(rows, members)
@@ -99,7 +101,7 @@ def _members(domains: Domains | Clusters, rows: Array) -> Array:
     return domains(rows) if isinstance(domains, Domains) else np.eye(len(domains))[domains(rows)]
 
 
-def _best_penalty(rows: Array, quality: Array) -> tuple[float, float]:
+def best_penalty(rows: Array, quality: Array) -> tuple[float, float]:
     """Return the least mean squared error of leaving one out, and the penalty that has it."""
     centred, off = rows - rows.mean(axis=0), quality - quality.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred)

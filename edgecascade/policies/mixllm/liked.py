@@ -25,6 +25,7 @@ from zlib import crc32
 import numpy as np
 
 from edgecascade.calibrators.logistic import logit, sigmoid
+from edgecascade.estimators.stored import arrays
 from edgecascade.pool import Array
 
 WIDTH = 32
@@ -78,14 +79,13 @@ class Liked:
 
     def as_json(self) -> dict[str, Any]:
         """Return the weights."""
-        arrays = {name: getattr(self, name) for name in ("inputs", "own", "middle", "last")}
-        return arrays | {"scale": self.scale}
+        return {name: getattr(self, name) for name in ("inputs", "own", "middle", "last", "scale")}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        arrays = {name: np.asarray(record[name], np.float64) for name in ("inputs", "own", "middle", "last")}
-        return cls(**arrays, scale=float(record["scale"]))
+        inputs, own, middle, last = arrays(record, inputs="wp", own="wk", middle="ww", last="w")
+        return cls(inputs, own, middle, last, float(record["scale"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
 from edgecascade.policies.mixllm.arms import Arm, Stack, fit_arm, like_others
@@ -60,6 +61,30 @@ class Weights:
         return np.asarray(np.exp(np.minimum(self.gamma * (waits - self.xi * self.deadline), STEEPEST)))
 
 
+def worth_of(
+    quality: ArrayLike,
+    cost: ArrayLike,
+    doubt: ArrayLike,
+    waits: ArrayLike = 0.0,
+    *,
+    willingness: float,
+    weights: Weights | None = None,
+) -> Array:
+    """Return s (n, k), eq. 7-11: whoever has estimates of another kind chooses its argmax.
+
+    quality, cost, doubt  predicted, the cost in units of 1; e^T A^-1 e, ``estimators.ridge.doubt`` (n, k)
+    waits                 seconds before each model begins to answer (k,) or (n, k)      willingness  lambda, above 0
+
+    >>> patient = Weights(beta=0.0)
+    >>> [worth_of([[0.6, 0.9]], [[0.1, 1.0]], 0.0, willingness=lam, weights=patient).argmax().item() for lam in (1, 9)]
+    [0, 1]
+    """
+    weights, share = weights or Weights(), willingness / (1 + willingness)
+    trade = share * np.asarray(quality) - (1 - share) * np.asarray(cost)
+    penalty = weights.penalty(np.asarray(waits, np.float64))
+    return np.asarray(trade + weights.alpha * np.asarray(doubt) - weights.beta * penalty, np.float64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MixPolicy:
     """Chooses by s; ``willingness`` is lambda, ``unit`` the cost of 1; ``feedback`` corrects ``stack``'s quality."""
@@ -82,9 +107,7 @@ class MixPolicy:
     def worth(self, seen: Seen) -> Array:
         """Return s (n, k)."""
         quality, cost, doubt = self.terms(seen)
-        share = self.willingness / (1 + self.willingness)
-        penalty = self.weights.penalty(seen.waits)
-        return share * quality - (1 - share) * cost + self.weights.alpha * doubt - self.weights.beta * penalty
+        return worth_of(quality, cost, doubt, seen.waits, willingness=self.willingness, weights=self.weights)
 
     def next(self, seen: Seen) -> Mask:
         """Return the open model of largest s, while none has run (n, k)."""
@@ -127,27 +150,23 @@ class Mixed:
 
     def learn(self, feedback: Feedback) -> Self:
         """Return what it becomes: a grade goes to the model's arm; so does a yes or no, or else to the network."""
-        if feedback.quality is None and feedback.liked is None:
+        quality = told_quality(feedback)
+        if quality is None:
             return self
         row = self.context(feedback.features[None])
-        quality, liked = feedback.quality, self.liked
-        by_network = quality is None and self.weights.by_network
-        if by_network:
-            liked = self._told(row, feedback)
-        elif quality is None:
-            quality = float(bool(feedback.liked))
+        by_network = feedback.quality is None and self.weights.by_network
+        liked = self._told(row, quality, feedback.model) if by_network else self.liked
         arm = self.arms[feedback.model]
-        arm = arm.learn(row[0], quality, told_length(arm, feedback))
+        arm = arm.learn(row[0], None if by_network else quality, told_length(arm, feedback))
         arms = list(self.arms)
         arms[feedback.model] = replace(arm, liked=arm.liked + by_network)
         return replace(self, arms=tuple(arms), liked=liked)
 
-    def _told(self, row: Array, feedback: Feedback) -> Liked:
-        """Return the network after a yes or no to e (1, p)."""
+    def _told(self, row: Array, liked: float, model: int) -> Liked:
+        """Return the network after a yes (1) or no (0) to e (1, p)."""
         predicted, _ = Stack.of(self.arms).predict(row)
-        quality = float(self._feedback()(predicted, row)[0, feedback.model])
-        push = (float(bool(feedback.liked)) - quality) * (1 - quality)
-        return self.liked.learn(row[0], feedback.model, push)
+        believed = float(self._feedback()(predicted, row)[0, model])
+        return self.liked.learn(row[0], model, (liked - believed) * (1 - believed))
 
     def add_model(
         self,
@@ -202,14 +221,21 @@ class Mixed:
         }
 
 
-def told_length(arm: Arm, feedback: Feedback) -> float | None:
-    """Return the length that feedback tells, in the arm's unit; None: it does not.
+def told_quality(feedback: Feedback) -> float | None:
+    """Return the grade, else 1 for a yes and 0 for a no; None where nothing was told, or of features without number."""
+    told = feedback.quality if feedback.quality is not None else feedback.liked
+    if told is None or not (np.isfinite(told) and np.isfinite(feedback.features).all()):
+        return None
+    return float(told)
 
-    A cost tells it only where prompts are free: feedback does not say how long the prompt was.
-    """
-    if arm.tokens:
-        return feedback.tokens
-    return feedback.cost if arm.prices[0] == 0 else None
+
+def told_length(arm: Arm, feedback: Feedback) -> float | None:
+    """Return the length that feedback tells, in the arm's unit; None: it does not, or no number."""
+    told = feedback.tokens
+    if not arm.tokens:
+        asked = 0.0 if arm.prices[0] == 0 else feedback.prompt_tokens
+        told = None if feedback.cost is None or asked is None else feedback.cost - float(arm.prices[0]) * asked
+    return told if told is not None and np.isfinite(told) else None
 
 
 def best_of(worth: Array, allowed: Mask) -> Mask:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgecascade.policies.frontier import Sweep, affordable, lagrangian_sweep
+from edgecascade.estimators.stored import arrays
+from edgecascade.policies.frontier import SLACK, Sweep, affordable, lagrangian_sweep
 from edgecascade.policies.mixllm.arms import Stack
 from edgecascade.pool import Array, Table
 
@@ -91,8 +93,8 @@ class Rows:
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> Self:
         """Return what was stored."""
-        names = ("contexts", "prompt_tokens", "quality", "length", "cost")
-        return cls(tuple(record["ids"]), *(np.asarray(record[name], np.float64) for name in names))
+        columns = arrays(record, contexts="mp", prompt_tokens="m", quality="mk?", length="mk?", cost="mk?")
+        return cls(tuple(record["ids"]), *columns)
 
 
 def price_within(
@@ -106,34 +108,23 @@ def price_within(
     if budget is None:
         return SMALLEST
     sweep = lagrangian_sweep(value, cost)
-    places = settings_of(sweep)
+    places = _settings(sweep)
     if confidence is not None:
         places = places[np.unique(np.linspace(0, len(places) - 1, STEPS).round().astype(int))]
         rows = np.arange(len(value))
         costs = np.stack([spent[rows, sweep.after(int(place))] for place in places])
         place = int(places[affordable(costs, budget, confidence=confidence, seed=seed)])
     else:
-        kept = np.flatnonzero(means_along(sweep, spent)[places] <= budget * (1 + 1e-9))
+        kept = np.flatnonzero(sweep.means(spent)[places] <= budget * (1 + SLACK))
         place = int(places[kept.max(initial=0)])
     return _between(sweep.prices, place)
 
 
-def settings_of(sweep: Sweep) -> Any:
+def _settings(sweep: Sweep) -> NDArray[np.intp]:
     """Return after how many changes of a sweep a price within the limits leads to just these (s,)."""
     edges = np.concatenate([[np.inf], sweep.prices, [0.0]])
     reachable = (edges[:-1] > edges[1:] * (1 + 1e-9)) & (edges[1:] < LARGEST) & (edges[:-1] > SMALLEST)
     return np.flatnonzero(reachable)
-
-
-def means_along(sweep: Sweep, spent: Array) -> Array:
-    """Return the mean of what is spent after each number of changes (t + 1,)."""
-    first = spent[np.arange(len(sweep.start)), sweep.start]
-    order = np.argsort(sweep.questions, kind="stable")  # the changes of one question stay in their own order
-    questions, paid = sweep.questions[order], spent[sweep.questions[order], sweep.models[order]]
-    again = np.diff(questions, prepend=-1) == 0
-    steps = np.empty(len(order))
-    steps[order] = paid - np.where(again, np.roll(paid, 1), first[questions])
-    return np.concatenate([[first.mean()], first.mean() + np.cumsum(steps) / len(first)])
 
 
 def _between(prices: Array, place: int) -> float:
