@@ -16,6 +16,11 @@ Different from the paper:
   every step, so that the mean cost is the budget.
 - All supersets are looked at where at most eleven models have not run (eight where errors are correlated), without a
   limit on their number; of more, a question looks at those that the fewest others beat in cost and hope.
+- Where the truth is given, estimates that are shifted, too sure or on another scale are corrected first, and so are
+  deviations that promise too much (``corrections``). Of 150 questions and three models, medium to high noise, that
+  gained in points of area: 3 to 4 where each model's are shifted by .12, 2 where they are the truth plus noise, 12
+  where one model's always look right, .1 to .2 where they are true; of 40 questions and eleven models 1.1 ± .7. The
+  program takes them as they are.
 - A budget is spent where the estimates say that it helps, and measured quality has a say only beyond chance. The
   program takes the price of the highest measured quality: of 100 questions that is noise, and lost .6 points of area.
 - ``confidence`` keeps the budget on new questions; a price fitted on the mean overshoots it every other time.
@@ -31,6 +36,7 @@ from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
 from edgecascade.policies.pooled import Estimator, Fit, Training
+from edgecascade.policies.routing.corrections import Corrections
 from edgecascade.policies.routing.estimates import Estimates, Spread, numbers
 from edgecascade.policies.routing.pool import FittedRouting
 from edgecascade.policies.routing.price_search import Recorded, Worth, fit_prices
@@ -42,9 +48,11 @@ __all__ = ["FITS", "CascadeRouting", "Runs", "cascade_routing", "fit_cascade_rou
 
 STRATEGIES: tuple[Strategy, ...] = ("cascade_routing", "cascading", "routing")
 MOST_MODELS = 60
+DIGITS = 9
+TINY = 1e-300
 CORRELATED = 0.4
 """Errors less correlated than this, on average, are taken for independent by a pool's policies: on the edge table (.15)
-it changed quality by less than .001, and took an eighth of the time."""
+it changed quality by at most .0015, and took an eighth of the time."""
 
 
 def fit_cascade_routing(
@@ -52,7 +60,7 @@ def fit_cascade_routing(
     after: ArrayLike,
     cost: ArrayLike,
     *,
-    sd_before: ArrayLike = 0.0,
+    sd_before: ArrayLike | None = None,
     sd_after: ArrayLike = 0.0,
     covariances: ArrayLike | None = None,
     quality: ArrayLike | None = None,
@@ -70,11 +78,12 @@ def fit_cascade_routing(
     after        of each model once it has run, the others' staying as they were (n, k); or of all models by the set of
                  those that have run (n, 2**k, k), where model i is bit i of the set's number, at most 12 models
     cost         expected of a call, at least 0: (k,) or (n, k)
-    sd_before, sd_after  standard deviations of these estimates, at least 0: one, (k,) or (n, k)
+    sd_before, sd_after  standard deviations of these estimates, at least 0: one, (k,) or (n, k); ``sd_before`` None:
+                 how far ``after`` lies from ``before`` on these questions
     covariances  of their errors, instead: by the set of models that have run (2**k, k, k); or (k, k) before any has,
                  of which those that have not run keep theirs, and the rest have ``sd_after``
-    quality      what the answers were worth (n, k): has a say where it contradicts the estimates beyond chance, and
-                 chooses prices by step
+    quality      what the answers were worth (n, k): corrects estimates and deviations that it contradicts beyond
+                 chance, here and in ``run`` (at least 20 questions), and chooses prices by step
     spent        what the calls cost (n, k), where that is not ``cost``: what counts against the budget
     budget, confidence   as ``CascadeRouting.at``: mean cost a question, None: no limit
     strategy     "cascade_routing": any models; "cascading": in order of cost; "routing": one, by ``before`` alone
@@ -95,14 +104,19 @@ def fit_cascade_routing(
     n, k = _shape(before)
     rules = _rules(strategy, depth, k)
     costs = numbers("cost", cost, (n, k), least=0.0)
-    spread = Spread.of(sd_before, sd_after, covariances, n, k)
+    spread = Spread.of(0.0 if sd_before is None else sd_before, sd_after, covariances, n, k)
     truth = None if quality is None else numbers("quality", quality, (n, k))
     seen = Estimates.of(before, after, costs, spread, rules.order)
+    if sd_before is None and covariances is None:
+        spread = replace(spread, before=(seen.shown() - seen.before).std(0))
+        seen = replace(seen, spread=spread)
+    corrections = Corrections.none(k) if truth is None else seen.corrections(truth)
     rules = replace(rules, order=_order(costs, seen.before if truth is None else truth))
+    seen = replace(seen.corrected(corrections), order=rules.order)
     paid = costs if spent is None else numbers("spent", spent, (n, k), least=0.0)
-    recorded = Recorded(seen.views, paid, _worth(replace(seen, order=rules.order), truth), rules)
+    recorded = Recorded(seen.views, paid, _worth(seen, truth), rules)
     prices = fit_prices(recorded, per_step=per_step, seed=seed)
-    return CascadeRouting(prices, rules, spread, costs.mean(0), prices.at(budget, confidence=confidence))
+    return CascadeRouting(prices, rules, spread, costs.mean(0), corrections, prices.at(budget, confidence=confidence))
 
 
 def cascade_routing(
@@ -139,7 +153,9 @@ def _rules(strategy: Strategy, depth: int | None, k: int) -> Rules:
 
 def _order(cost: Array, quality: Array) -> tuple[int, ...]:
     """Return the models by mean cost, then mean quality, the better first, then place."""
-    places = np.lexsort((np.arange(cost.shape[1]), -quality.mean(0), cost.mean(0)))
+    means = cost.mean(0)
+    rounded = np.round(means / max(means.max(), TINY), DIGITS)  # the same price adds up to other last digits
+    places = np.lexsort((np.arange(cost.shape[1]), -quality.mean(0), rounded))
     return tuple(places.tolist())
 
 
@@ -159,7 +175,8 @@ def fit(training: Training, *, seed: int = 0, strategy: Strategy = "cascade_rout
     rules = replace(_rules(strategy, None, len(table.models)), order=_order(beliefs.cost, table.quality))
     seen = Estimates.of_beliefs(beliefs, rules.order, least=CORRELATED)
     prices = fit_prices(Recorded(seen.views, table.cost, _worth(seen, table.quality), rules), seed=seed)
-    routing = CascadeRouting(prices, rules, seen.spread, seen.cost.mean(0), prices.at(None))
+    same = Corrections.none(len(table.models))
+    routing = CascadeRouting(prices, rules, seen.spread, seen.cost.mean(0), same, prices.at(None))
     return FittedRouting(routing, training.estimator)
 
 

@@ -16,7 +16,7 @@ question's own cost counted; and there are no guard rails, for nobody says how l
 ``margin_cascade`` is the published form.
 """
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -95,8 +95,8 @@ class MarginCascade:
         close, past = np.zeros(len(seen), bool), list(self.past)
         for row in np.flatnonzero(seen.ran[:, self.small]):
             margin = float(np.nan_to_num(seen.margin[row, self.small], nan=0.0))
+            insort(past, margin)
             close[row] = margin < quantile(past, self.share)
-            past.insert(bisect_left(past, margin), margin)
         return close
 
     def answer(self, seen: Seen) -> Array:

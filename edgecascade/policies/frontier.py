@@ -187,9 +187,9 @@ def area(points: ArrayLike, low: float, high: float) -> float:
 
     low, high  of everyone who is compared the same: the mean costs of the cheapest and of the dearest single model
 
-    The line begins at (0, 0), asking nobody, and goes on level behind the dearest point. Different from RouterBench (Hu
-    et al., arXiv:2403.12031): it is not their hull, which takes the luckiest of the settings, chosen on the very
-    questions that are played, and so is the higher the more settings there are. Where low = high it is the quality there.
+    The line begins at (0, 0), asking nobody, and goes on level behind the dearest point. Where low = high it is the
+    quality there. Different from RouterBench (Hu et al., arXiv:2403.12031): it is not the points' hull, which takes the
+    luckiest settings, chosen on the very questions that are played, and so is the higher the more settings there are.
 
     >>> area([[1.0, 0.5], [3.0, 0.9]], 1.0, 3.0)
     0.7

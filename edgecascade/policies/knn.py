@@ -3,7 +3,8 @@
     value   mean quality of each model on a question's neighbours (``estimators.nearest``)
     lam     price of cost, in units of quality: of all prices (``frontier``) the one that spends the budget
 
-The prices are set on values of the training questions that were found without them.
+The prices are set on values of the training questions that were found without them. Of more than 5,000 training
+questions so many are drawn: every question is compared with every one that is kept.
 """
 
 from collections.abc import Mapping
@@ -14,11 +15,14 @@ import numpy as np
 
 from edgecascade.estimators.folds import folds_of
 from edgecascade.estimators.nearest import FOLDS, Nearest, fit_nearest, out_of_fold
+from edgecascade.policies.frontier import Places
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.policies.ranking import Ladder, OneModel, wanted
 from edgecascade.pool import Array, Feedback
 
 KIND = "knn"
+MOST = 5000
+"""Questions that are kept to be compared with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,12 +59,19 @@ def of_json(record: Mapping[str, Any], estimator: Estimator) -> Neighbours:
 
 
 def fit(training: Training, *, seed: int = 0) -> Neighbours:
-    """Return the neighbours, their number chosen by cross-validation; folds are drawn from the seed."""
-    table, features = training.table, training.features
-    nearest = fit_nearest(features, table.quality, seed=seed)
-    parts = folds_of(len(table), FOLDS, seed)
-    value = out_of_fold(features, table.quality, [nearest.neighbours], parts)[0]
-    return Neighbours(table.models, nearest, value, training.beliefs.cost, table.cost, training.estimator)
+    """Return the neighbours, their number chosen by cross-validation; who is kept, and the folds, are by the seed."""
+    rows = kept(len(training.table), seed)
+    features, quality, cost = training.features[rows], training.table.quality[rows], training.table.cost[rows]
+    nearest = fit_nearest(features, quality, seed=seed)
+    value = out_of_fold(features, quality, [nearest.neighbours], folds_of(len(rows), FOLDS, seed))[0]
+    return Neighbours(training.table.models, nearest, value, training.beliefs.cost[rows], cost, training.estimator)
+
+
+def kept(questions: int, seed: int) -> Places:
+    """Return which of the training questions are kept, in their order."""
+    if questions <= MOST:
+        return np.arange(questions)
+    return np.sort(np.random.default_rng(seed).permutation(questions)[:MOST])
 
 
 FITS: Mapping[str, Fit] = {KIND: fit}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgecascade.policies.pooled import PoolPolicy
-from edgecascade.policies.voting import NO_LABEL, chosen, labels_of
+from edgecascade.policies.voting import chosen, labels_of
 from edgecascade.pool import Array, Mask, Seen, Table
 
 FIRST_MARGIN = "first_margin"
@@ -23,6 +23,8 @@ class Played:
     ran      which models were run (n, k)         answered  the model whose answer was given (n,); -1: none ran
     quality  of that answer (n,), 0 without one   cost      of all that were run (n,)
     steps    rounds until nothing more was asked for
+    seconds  until all had answered (n,), those of a round asked at once; NaN where the table does not tell
+    in_turn  the same, asked one after another
     """
 
     ran: Mask
@@ -30,6 +32,8 @@ class Played:
     quality: Array
     cost: Array
     steps: int
+    seconds: Array
+    in_turn: Array
 
 
 def play(
@@ -48,7 +52,7 @@ def play(
     """
     assert tuple(policy.models) == table.models, "a policy of other models, or in another order"
     whole = whole_view(table, features, after, draw=draw, open=open)
-    ran, steps = np.zeros(whole.open.shape, bool), 0
+    ran, steps, seconds = np.zeros(whole.open.shape, bool), 0, np.zeros(len(table))
     going = np.arange(len(table))
     while going.size and steps < len(table.models):
         asked = policy.next(shown(whole.rows(going), ran[going]))
@@ -56,19 +60,19 @@ def play(
         new = asked & ~ran[going]
         going, new = going[new.any(axis=1)], new[new.any(axis=1)]
         ran[going] |= new
+        seconds[going] += np.where(new, table.seconds[going], 0.0).max(axis=1, initial=0.0)
         steps += bool(going.size)
     weights = np.asarray(policy.answer(shown(whole, ran)), np.float64)
     assert not weights[~ran].any(), "a policy weighs the answer of a model that has not run"
-    return settled(table, ran, _answered(weights, ran, table), steps)
+    return settled(table, ran, _answered(weights, table), steps, seconds)
 
 
-def _answered(weights: Array, ran: Mask, table: Table) -> NDArray[np.intp]:
+def _answered(weights: Array, table: Table) -> NDArray[np.intp]:
     """Return the model whose answer is given (n,); only where several models have a vote are answers compared."""
     answered = np.where(weights.any(axis=1), weights.argmax(axis=1), -1)
     several = np.flatnonzero((weights > 0).sum(axis=1) > 1)
     if several.size:
-        labels = np.where(ran[several, :, None], labels_of(table.rows(several)), NO_LABEL)
-        answered[several] = chosen(weights[several], labels)
+        answered[several] = chosen(weights[several], labels_of(table.rows(several)))
     return answered
 
 
@@ -115,8 +119,9 @@ def shown(whole: Seen, ran: Mask) -> Seen:
     return replace(whole, ran=ran.copy(), after=after, margin=margin, answers=answers)
 
 
-def settled(table: Table, ran: Mask, answered: NDArray[np.intp], steps: int) -> Played:
+def settled(table: Table, ran: Mask, answered: NDArray[np.intp], steps: int, seconds: Array) -> Played:
     """Return the record of what was run and answered."""
     rows, none = np.arange(len(table)), answered < 0
     quality = np.where(none, 0.0, table.quality[rows, np.where(none, 0, answered)])
-    return Played(ran.copy(), answered, quality, np.where(ran, table.cost, 0.0).sum(axis=1), steps)
+    cost, in_turn = (np.where(ran, each, 0.0).sum(axis=1) for each in (table.cost, table.seconds))
+    return Played(ran.copy(), answered, quality, cost, steps, seconds, in_turn)

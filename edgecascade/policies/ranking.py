@@ -41,7 +41,10 @@ class OneModel:
 
     def answer(self, seen: Seen) -> Array:
         """Return weight 1 for the model that has run (n, k); of several the one of most worth."""
-        return one_of(self.worth(seen), seen.ran)
+        weights, several = seen.ran.astype(np.float64), np.flatnonzero(seen.ran.sum(axis=1) > 1)
+        if several.size:  # only they are worth looking up what every model is worth
+            weights[several] = one_of(self.worth(seen.rows(several)), seen.ran[several])
+        return weights
 
     def worth(self, seen: Seen) -> Array:
         """Return value - price cost (n, k), that of the chosen one raised above what ties with it."""

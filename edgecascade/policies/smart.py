@@ -12,9 +12,10 @@ over the candidates holds. Of what can be mixed by chance the cheapest that reac
 (mean cost, lower): one model, or two neighbours.
 
 Different from the paper: no integer program is solved, for with one constraint the hull is its exact answer, of chances
-rather than of counts. Where a table records no answers, a model is counted as agreeing only where it and the
-reference are both right: two wrong answers may differ, so this can only be too low, and a reference that is often wrong
-is then never replaced. When to stop profiling could not be confirmed; ``worth_profiling`` compares expected costs.
+rather than of counts. Where an answer is not known, a model is counted as agreeing only where it and the reference are
+both right: two wrong answers may differ, so this can only be too low; a table that records no answers is refused, since
+by quality alone a reference that is often wrong is never replaced. Profiling is not adaptive: the training questions
+are the profile.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from edgecascade.errors import PolicyError
 from edgecascade.guarantees.binomial import upper_bound
-from edgecascade.policies.frontier import SLACK, Mix, lagrangian_sweep
+from edgecascade.policies.frontier import Mix, lagrangian_sweep
 from edgecascade.policies.pooled import Estimator, Fit, Training
 from edgecascade.policies.ranking import Ladder, OneModel, alike, wanted
 from edgecascade.policies.voting import labels_of_answers
@@ -121,7 +122,8 @@ def fit(
     """Return the bounds on each model's agreement with the reference; nothing is drawn from the seed.
 
     reference  the model whose answers are wanted; None: the dearest, of several the best
-    PolicyError for a delta or confidence that is no probability, and for a reference that is not in the pool.
+    PolicyError for a delta or confidence that is no probability, for a reference that is not in the pool, and for a
+    table that records no answers.
     """
     table = training.table
     for name, chance in (("delta", delta), ("confidence", confidence)):
@@ -129,6 +131,11 @@ def fit(
             raise PolicyError(f"SMART's {name}: found {chance}, wanted a number between 0 and 1, such as 0.05 or 0.95")
     if reference is not None and reference not in table.models:
         raise PolicyError(f"SMART's reference: found {reference!r}, wanted one of {', '.join(table.models)}")
+    if table.answers is None or not any(any(row) for row in table.answers):
+        raise PolicyError(
+            "SMART compares answers with the reference model's: found none in the table, wanted `answers`; record "
+            "them, or choose a policy that learns from quality"
+        )
     place = dearest(table) if reference is None else table.models.index(reference)
     differs = (~agreements(table, place)).sum(axis=0)
     return Smart(table.models, place, delta, confidence, np.asarray(differs, np.intp), table.cost)
@@ -140,7 +147,7 @@ def dearest(table: Table) -> int:
 
 
 def agreements(table: Table, reference: int) -> Mask:
-    """Return where each model's answer equals the reference's (n, k): its first, or else where both are right."""
+    """Return where each model's answer equals the reference's (n, k): its first; where not known, if both are right."""
     right = table.quality >= 1
     agree = right & right[:, [reference]]
     if table.answers is not None:
@@ -167,41 +174,6 @@ def cheapest_mix(lower: Array, cost: Array, delta: float) -> Mix:
     """
     sweep = lagrangian_sweep(lower[None, :], cost[None, :])
     return sweep.mix(float(np.interp(1 - delta, sweep.value, sweep.cost)))
-
-
-def worth_profiling(
-    differs: NDArray[np.intp],
-    asked: int,
-    *,
-    cost: Array,
-    reference: int,
-    remaining: int,
-    batch: int,
-    delta: float = DELTA,
-    confidence: float = CONFIDENCE,
-) -> bool:
-    """Return whether to ask every model about ``batch`` more questions before playing the mix on those that remain.
-
-    differs    how often each model differed in the ``asked`` questions so far (k,)      cost  mean of each (k,)
-    remaining  questions that are still to be answered, the batch among them
-
-    Profiling pays where the narrower bounds, should the rates stay as they are, save more on the rest than asking all
-    models costs on the batch. Every look is another test: for a promise over all looks, divide 1 - confidence by them.
-    """
-    if batch > remaining:
-        return False
-    now = _mix_cost(differs, asked, cost, reference, delta, confidence)
-    likely = np.ceil(differs * ((asked + batch) / asked) - SLACK).astype(np.intp)
-    then = _mix_cost(likely, asked + batch, cost, reference, delta, confidence)
-    return bool((remaining - batch) * (now - then) > batch * (cost.sum() - now))
-
-
-def _mix_cost(
-    differs: NDArray[np.intp], asked: int, cost: Array, reference: int, delta: float, confidence: float
-) -> float:
-    """Return the mean cost of the cheapest mix."""
-    sweep = lagrangian_sweep(lower_bounds(differs, asked, reference, confidence)[None, :], cost[None, :])
-    return float(np.interp(1 - delta, sweep.value, sweep.cost))
 
 
 FITS: Mapping[str, Fit] = {KIND: fit}

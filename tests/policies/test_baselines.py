@@ -8,6 +8,7 @@ from edgecascade.estimators.nearest import Nearest
 from edgecascade.policies import constant, knn
 from edgecascade.policies.frontier import upper_hull
 from edgecascade.policies.playing import play
+from edgecascade.pool import Seen
 
 from .pool_worlds import World, world
 
@@ -54,6 +55,37 @@ def test_the_next_best_stands_in_for_a_closed_model() -> None:
         assert (play(policy, on.table, on.features, on.after, open=open).answered == ranked[closed]).all()
 
 
+def test_the_cheapest_stands_in_where_nothing_that_may_be_asked_is_open() -> None:
+    """Whatever its place, and however good the others are."""
+    fitted = constant.Constant("constant", ("a", "b", "c"), np.array([0.9, 0.8, 0.1]), np.tile([9.0, 5.0, 1.0], (4, 1)))
+    seen = Seen.first(np.zeros((1, 1)), 3, open=np.array([[True, True, False]]))
+
+    assert fitted.at(1.0).next(seen).tolist() == [[False, True, False]]
+    assert np.argsort(-fitted.at(1.0).worth(Seen.first(np.zeros((1, 1)), 3))).tolist() == [[2, 1, 0]]
+
+
+def test_who_is_asked_is_worth_most() -> None:
+    """Where two tie too, and the draw decides."""
+    policy = constant.fit_random(world().training).at(float(single(world())[:, 0].mean()))
+    seen = Seen.first(np.zeros((50, 1)), 4, draw=np.linspace(0, 1, 50))
+    asked = policy.next(seen).argmax(axis=1)
+
+    assert (policy.worth(seen).argmax(axis=1) == asked).all() and len(set(asked)) == 2
+
+
+def test_a_budget_with_confidence_is_spent_in_part() -> None:
+    """More than the cheapest costs, and less than is spent on average without it; the more so, the surer."""
+    on = world(400)
+    budget, fitted = float(single(on)[:, 0].mean()), constant.fit_random(on.training)
+    draw = np.linspace(0, 1, 400)
+    spent = [
+        play(fitted.at(budget, confidence=sure), on.table, on.features, on.after, draw=draw).cost.mean()
+        for sure in (0.99, 0.6, None)
+    ]
+
+    assert single(on)[:, 0].min() < spent[0] < spent[1] < spent[2]
+
+
 def test_the_neighbours_beat_the_random_mix() -> None:
     """Where features tell, kNN has more quality on new questions than the hull of the single models at its cost."""
     policy = knn.fit(world().training).at(float(single(FRESH)[:, 0].mean()))
@@ -73,6 +105,14 @@ def test_without_a_price_the_best_of_the_neighbours_answers() -> None:
 
     assert (means[np.arange(400), game.answered] == best[:, 0]).all()
     assert (game.cost <= np.where(means == best, FRESH.table.cost, np.inf).min(axis=1)).all()
+
+
+def test_of_very_many_questions_some_are_kept() -> None:
+    """Drawn by the seed, each once; of others all."""
+    few, many, other = knn.kept(30, 0), knn.kept(20_000, 0), knn.kept(20_000, 1)
+
+    assert few.tolist() == list(range(30))
+    assert len(set(many)) == knn.MOST and many.max() > 15_000 and set(many) != set(other)
 
 
 @pytest.mark.parametrize("module", [constant, knn], ids=["constant", "knn"])

@@ -18,6 +18,7 @@ from edgecascade.policies.cascade_routing import (
 )
 from edgecascade.policies.playing import play
 from edgecascade.policies.pooled import Training
+from edgecascade.policies.routing.corrections import Corrections
 from edgecascade.policies.routing.expected_max import expected_max
 from edgecascade.policies.routing.routed import read_cascade_routing
 from edgecascade.policies.routing.supersets import Rules, Views, next_models
@@ -182,6 +183,68 @@ def test_correlated_errors_make_a_second_model_worth_less() -> None:
     assert counts[1] < counts[0]
 
 
+@pytest.mark.parametrize("by_set", [False, True])
+def test_estimates_on_another_scale_are_corrected_by_the_truth(by_set: bool) -> None:
+    """Shifted, stretched and too sure ones, with the truth to fit on, serve new questions as well as true ones."""
+    quality, before, after, cost = questions(1200, 3, 30)
+    shift, ran = np.array([0.4, 0.0, -0.3]), (np.arange(8)[:, None] >> np.arange(3) & 1).astype(bool)
+    got = []
+    for believed, shown, sd in ((before, after, SD), (2 * before + shift, 3 * after - shift, 0.01)):
+        given = np.where(ran, shown[:, None], believed[:, None]) if by_set else shown
+        fit = fit_cascade_routing(believed[:400], given[:400], cost[:400], sd_before=sd, quality=quality[:400])
+        runs = read_cascade_routing(fit.at(5.0).as_json()).run(believed[400:], given[400:], cost[400:])
+        got.append((quality[np.arange(400, 1200), runs.answer].mean(), runs.cost.mean()))
+
+    assert got[1][0] > got[0][0] - 0.005
+    assert got[1][1] == pytest.approx(got[0][1], rel=0.1)
+
+
+def test_true_estimates_are_left_alone() -> None:
+    """Of 100 redraws of true estimates and true deviations few are changed, and none of fewer than 20 questions."""
+    random, same, changed, shares = np.random.default_rng(31), Corrections.none(3), 0, []
+    for _ in range(100):
+        believed = random.random((150, 3))
+        quality = believed + 0.3 * random.standard_normal((150, 3))
+        found = Corrections.of(believed, quality, np.full(3, 0.3), quality)
+        few = Corrections.of(believed[:19], quality[:19] + 9.0, np.ones(3), quality[:19])
+        changed += int((found.before != same.before).any(0).sum())
+        shares.append(found.sds.mean())
+
+        assert (found.after == same.after).all()
+        assert (few.after == same.after).all()
+        assert (few.sds == same.sds).all()
+
+    assert changed <= 9
+    assert np.mean(shares) == pytest.approx(1.0, abs=0.1)
+
+
+def test_expected_maxima_that_promise_too_much_shrink_the_deviations() -> None:
+    """Where models err together the best looking answer is worth less than E[max]: all deviations fall alike."""
+    random = np.random.default_rng(35)
+    believed, together = random.random((150, 6)), 0.3 * random.standard_normal((150, 1))
+    found = Corrections.of(believed, believed + together, np.full(6, 0.3), believed + together)
+
+    assert (found.sds < 0.6).all()
+
+
+def test_deviations_by_question_are_saved_as_one_of_each_model() -> None:
+    """A policy fitted with them is read again, and takes their root mean square for questions that bring none."""
+    _, before, after, cost = questions(60, 3, 33)
+    sds = np.abs(np.random.default_rng(34).normal(0, SD, (60, 3)))
+    read = read_cascade_routing(fit_cascade_routing(before, after, cost, sd_before=sds, budget=4.0).as_json())
+    plain = read.run(before[:9], after[:9], cost[:9], sd_before=np.sqrt((sds**2).mean(0)))
+
+    assert (read.run(before[:9], after[:9], cost[:9]).run == plain.run).all()
+
+
+def test_unknown_deviations_are_those_between_before_and_after() -> None:
+    """Without ``sd_before`` a fit takes how far what answers showed lies from what was expected."""
+    _, before, after, cost = questions(80, 3, 32)
+    told, untold = (cascade_routing(before, after, cost, 4.0, sd_before=sd) for sd in ((after - before).std(0), None))
+
+    assert (told.run == untold.run).all()
+
+
 def test_a_budget_is_kept_with_confidence_on_new_questions() -> None:
     """Fitted on 150 questions at 80 %, new ones keep it in at least 80 % of 40 redraws; on the mean, in fewer."""
     _, before, after, cost = questions(6000, 3, 8)
@@ -205,6 +268,17 @@ def test_a_budget_below_the_cheapest_model_is_not_feasible() -> None:
 
         assert not fit.feasible
         assert fit.run(before, after, np.sort(cost, 1)).run.sum(0).tolist() == [60, 0, 0]
+
+
+def test_of_models_of_one_price_the_better_is_first() -> None:
+    """Costs that differ in their last digits are one cost: the better model goes before the other."""
+    quality, before, after, _ = questions(60, 3, 14)
+    cost = np.array([0.1 + 0.2, 0.3, 0.1])
+    fit = fit_cascade_routing(before, after, cost, quality=quality * [1.0, 0.5, 1.0], strategy="cascading")
+    other = fit_cascade_routing(before, after, cost, quality=quality * [0.5, 1.0, 1.0], strategy="cascading")
+
+    assert fit.rules.order == (2, 0, 1)
+    assert other.rules.order == (2, 1, 0)
 
 
 def test_a_fit_is_deterministic_and_leaves_its_input_alone() -> None:

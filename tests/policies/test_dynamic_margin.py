@@ -1,5 +1,7 @@
 """Tests of the first-token margin: as published on a stream, and as a pool's policy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,15 @@ def test_the_policy_escalates_what_the_budget_pays() -> None:
     assert game.ran[:, fitted.small].all()
     assert margins[up].max() < margins[~up].min() + 0.1
     assert (game.answered == np.where(up, fitted.large, fitted.small)).all()
+
+
+def test_a_budget_for_the_small_model_alone_escalates_nobody() -> None:
+    """Not even a question whose call is closer than all that were seen before."""
+    fitted = fit(ON.training)
+    fitted = replace(fitted, margins=fitted.margins + 9.0)
+    game = play(fitted.at(float(ON.table.cost[:, fitted.small].min())), FRESH.table, FRESH.features, FRESH.after)
+
+    assert not game.ran[:, fitted.large].any()
 
 
 def test_it_beats_the_random_choice_of_whom_to_escalate() -> None:

@@ -42,6 +42,14 @@ def test_the_histogram_counts_what_every_setting_would_do() -> None:
         assert over_thresholds(values, bins, grids)[cell] == pytest.approx(values[np.arange(20), stops].mean())
 
 
+def test_the_grid_is_that_of_the_paper() -> None:
+    """40 quantiles, the least of which keeps every answer; as many as there are where looks are few."""
+    looks = np.random.default_rng(0).random(1000)
+
+    assert len(grid_of(looks)) == 40 and grid_of(looks)[0] == looks.min()
+    assert grid_of(np.array([0.2, 0.7, 0.2])).tolist() == [0.2, 0.7]
+
+
 def test_a_setting_plays_as_it_was_counted() -> None:
     """Played on the training questions, every setting of the frontier has the cost and quality that the fit found."""
     fitted = fit(ON.training)

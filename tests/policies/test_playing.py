@@ -1,6 +1,6 @@
 """Tests of the game on a table: what a policy is shown, and what is made of what it asks for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -62,6 +62,16 @@ def test_every_run_is_paid_and_the_vote_decides() -> None:
     assert game.quality.tolist() == [0.5, 0.0]
     assert game.cost.tolist() == [7.0, 7.0]
     assert game.steps == 1
+
+
+def test_models_of_a_round_answer_at_once() -> None:
+    """Rounds add up, of a round only the slowest counts; in turn all of them do; unknown where one is not recorded."""
+    timed = replace(table(), seconds=np.array([[1.0, 2.0, 4.0], [8.0, 16.0, np.nan]]))
+    rounds = [[True, True, False], [False, False, True], [False] * 3]
+    game = play(Scripted(rounds), timed, np.zeros((2, 1)), np.full((2, 3), np.nan))
+
+    np.testing.assert_array_equal(game.seconds, [2.0 + 4.0, np.nan])
+    np.testing.assert_array_equal(game.in_turn, [7.0, np.nan])
 
 
 def test_asking_again_ends_the_game() -> None:

@@ -1,12 +1,14 @@
 """Tests of SMART: the mix is the cheapest, and its promise holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
 from edgecascade.errors import PolicyError
 from edgecascade.policies.playing import play
-from edgecascade.policies.smart import Smart, agreements, cheapest_mix, fit, lower_bounds, worth_profiling
+from edgecascade.policies.smart import Smart, agreements, cheapest_mix, fit, lower_bounds
 from edgecascade.pool import Table
 
 from .pool_worlds import world
@@ -71,14 +73,23 @@ def test_a_small_budget_buys_what_agreement_it_can() -> None:
     assert promised[0] < promised[2] < promised[3] == pytest.approx(0.7)
 
 
-def test_without_answers_only_two_right_ones_agree() -> None:
-    """By quality alone a model agrees no more often than by its answers, and the reference always does."""
+def test_where_answers_are_not_known_only_two_right_ones_agree() -> None:
+    """By quality a model agrees no more often than by its answers, and the reference always does."""
     bare = Table.of(ON.table.quality, ON.table.cost, models=ON.table.models)
     by_answer, by_quality = (agreements(table, 3) for table in (ON.table, bare))
 
     assert (by_quality <= by_answer).all()
     assert by_quality[:, 3].all()
     assert (by_quality[:, 0] == (ON.table.quality[:, [0, 3]] == 1).all(axis=1)).all()
+
+
+@pytest.mark.parametrize("answers", [None, (((),) * 4,) * 400])
+def test_a_table_without_answers_is_refused(answers: object) -> None:
+    """By quality alone nothing could be promised but the reference."""
+    table = replace(ON.table, answers=answers)
+
+    with pytest.raises(PolicyError, match="found none in the table"):
+        fit(replace(ON.training, table=table))
 
 
 def test_fewer_questions_promise_less() -> None:
@@ -89,15 +100,11 @@ def test_fewer_questions_promise_less() -> None:
     assert few[1] == many[1] == 1.0
 
 
-def test_profiling_ends_when_it_no_longer_pays() -> None:
-    """Early, with much to answer, more profiling pays; with little left, or once bounds are narrow, it does not."""
-    cost = np.array([1.0, 30.0])
-    pays = [
-        worth_profiling(np.array([5 * scale, 0]), 100 * scale, cost=cost, reference=1, remaining=left, batch=50)
-        for scale, left in ((1, 10_000), (1, 60), (1, 40), (100, 10_000))
-    ]
+def test_the_bounds_of_all_candidates_hold_at_once() -> None:
+    """Each of three may fail in a third of the cases in which one may."""
+    alone, three = lower_bounds(np.array([20, 0]), 100, 1, 0.98), lower_bounds(np.array([20, 9, 0, 5]), 100, 2, 0.94)
 
-    assert pays == [True, False, False, False]
+    assert three[0] == pytest.approx(alone[0])
 
 
 def test_the_reference_is_the_dearest_or_who_is_named() -> None:

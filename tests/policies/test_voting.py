@@ -43,6 +43,13 @@ def test_one_vote_names_its_model() -> None:
     assert chosen(weights, np.full((3, 3, 2), -1)).tolist() == [0, 1, 2]
 
 
+def test_the_last_bits_of_a_sum_decide_nothing() -> None:
+    """0.1 + 0.2 weighs as much as 0.3, so the heavier member's group wins, in either order."""
+    labels = np.array([[[0], [0], [1]], [[1], [0], [0]]])
+
+    assert chosen([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]], labels).tolist() == [2, 0]
+
+
 def test_votes_do_not_depend_on_the_scale_of_weights() -> None:
     """Tiny weights vote as large ones do."""
     random = np.random.default_rng(1)

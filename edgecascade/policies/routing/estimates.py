@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
-from edgecascade.policies.routing.supersets import Places, Views
+from edgecascade.policies.routing.corrections import Corrections, straight
+from edgecascade.policies.routing.supersets import Places, Views, has_run
 from edgecascade.pool import Array, Beliefs
 
 MOST_STATES = 12
@@ -92,19 +93,32 @@ class Spread:
         later = self.after if after is None else np.asarray(after, np.float64)
         return replace(self, before=earlier, after=later)
 
-    def at(self, rows: Places | slice, ran: int, has_run: Array) -> tuple[Array, Array | None]:
-        """Return the standard deviations, (k,) or of these rows, and the covariance at R; None: uncorrelated."""
+    def scaled(self, factor: Array) -> "Spread":
+        """Return it with every standard deviation of a model that has not run times the model's factor (k,)."""
+        if self.covariances is None:
+            return replace(self, before=self.before * factor)
+        return replace(self, covariances=self.covariances * np.outer(factor, factor))
+
+    def claimed(self) -> Array:
+        """Return the standard deviations before any model has run, as a mean over the questions (k,)."""
         if self.covariances is None or self.state is None:
-            parts = [one if one.ndim == 1 else one[rows] for one in (self.before, self.after)]
-            return np.where(has_run, parts[1], parts[0]), None
+            return _over_questions(self.before)
+        return np.asarray(np.sqrt(np.maximum(self.covariances[self.state[0]].diagonal(), 0.0)))
+
+    def at(self, rows: Places | slice, ran: int) -> tuple[Array, Array | None]:
+        """Return the standard deviations, (1, k) or of these rows, and the covariance at R; None: uncorrelated."""
+        if self.covariances is None or self.state is None:
+            before, after = (one[None] if one.ndim == 1 else one[rows] for one in (self.before, self.after))
+            return np.where(has_run(ran, before.shape[1]), after, before), None
         state = int(self.state[ran])
         covariance = self.covariances[state]
-        return np.sqrt(np.maximum(covariance.diagonal(), 0.0)), covariance if self.correlated[state] else None
+        return np.sqrt(np.maximum(covariance.diagonal(), 0.0))[None], covariance if self.correlated[state] else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return its arrays; standard deviations by question are not kept."""
-        parts = {name: getattr(self, name) for name in ("before", "after", "covariances", "state")}
-        return {name: one for name, one in parts.items() if one is not None and (name != "before" or one.ndim == 1)}
+        """Return its arrays; of standard deviations by question the root mean square."""
+        if self.covariances is not None:
+            return {"covariances": self.covariances, "state": self.state}
+        return {name: _over_questions(getattr(self, name)) for name in ("before", "after")}
 
     @classmethod
     def of_json(cls, record: Mapping[str, Any]) -> "Spread":
@@ -117,6 +131,11 @@ class Spread:
 def _sds(name: str, values: ArrayLike, n: int, k: int) -> Array:
     shape = (n, k) if np.ndim(values) == 2 else (k,)
     return np.array(numbers(name, values, shape, least=0.0))
+
+
+def _over_questions(sds: Array) -> Array:
+    """Return the root mean square of each model (k,)."""
+    return sds if sds.ndim == 1 else np.asarray(np.sqrt((sds**2).mean(0)))
 
 
 def correlation(covariance: Array) -> float:
@@ -174,19 +193,35 @@ class Estimates:
         cost, first = np.maximum(beliefs.cost, 0.0), beliefs.means[:, beliefs.state[0]]
         return cls(first, first, cost, spread, tuple(order), beliefs.means, beliefs.state)
 
+    def shown(self) -> Array:
+        """Return what is believed of each model once it alone has run (n, k)."""
+        if self.by_state is None:
+            return self.after
+        each = np.arange(len(self.order))
+        return np.asarray(self.by_state[:, 1 << each, each])
+
+    def corrections(self, quality: Array) -> Corrections:
+        """Return what makes these estimates true to the quality that was measured (n, k)."""
+        return Corrections.of(self.before, self.shown(), self.spread.claimed(), quality)
+
+    def corrected(self, by: Corrections) -> "Estimates":
+        """Return the estimates corrected: of models that have not run as ``before``, of the others as ``after``."""
+        before, after, by_state = straight(self.before, by.before), straight(self.after, by.after), self.by_state
+        if by_state is not None:
+            ran = (np.arange(by_state.shape[1])[:, None] >> np.arange(len(self.order)) & 1).astype(bool)
+            by_state = np.where(ran, straight(by_state, by.after), straight(by_state, by.before))
+        return replace(self, before=before, after=after, by_state=by_state, spread=self.spread.scaled(by.sds))
+
     def views(self, rows: Places, ran: int) -> Views:
         """Return what is believed of some questions at R."""
-        has_run = np.array([bool(ran >> i & 1) for i in range(len(self.order))])
-        sds, covariance = self.spread.at(rows, ran, has_run)
-        means = self.means(rows, ran)
-        return Views(means, self.cost[rows], sds if sds.ndim == 2 else sds[None], covariance)
+        sds, covariance = self.spread.at(rows, ran)
+        return Views(self.means(rows, ran), self.cost[rows], sds, covariance)
 
     def means(self, rows: Places, ran: int) -> Array:
         """Return the mean quality believed of each model (len(rows), k)."""
         if self.by_state is not None and self.state is not None:
             return np.asarray(self.by_state[rows, self.state[ran]])
-        has_run = np.array([bool(ran >> i & 1) for i in range(len(self.order))])
-        return np.where(has_run, self.after[rows], self.before[rows])
+        return np.where(has_run(ran, len(self.order)), self.after[rows], self.before[rows])
 
     def answers(self, rows: Places, ran: Places) -> tuple[Places, Array]:
         """Return the model that is believed best of those that have run, and how good, for questions at their end."""

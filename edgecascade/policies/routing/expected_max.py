@@ -40,6 +40,8 @@ POINT_CELLS = 1 << 19
 FEWEST, MOST = 1024, 16384
 """Points where no closed form helps: as many as POINT_CELLS allows for the sets at hand."""
 SINGULAR = 1e-12
+FEW = 3
+"""Up to so many models that have not run, one product is faster than two halves and their join."""
 
 
 def expected_max(
@@ -70,8 +72,12 @@ def expected_max(
 
 def normal_cdf(z: Array) -> Array:
     """Return Phi(z), 7e-9 off at most; numpy has none."""
+    return _cdf_at(z * FINENESS)
+
+
+def _cdf_at(place: Array) -> Array:
+    """Return Phi(place / FINENESS), written over ``place``."""
     values, steps = _cdf_table()
-    place = z * FINENESS
     place += REACH * FINENESS
     np.minimum(np.maximum(place, 0.0, out=place), len(values) - 1.5, out=place)
     cell = place.astype(np.int32)
@@ -92,7 +98,7 @@ def _cdf_table() -> tuple[Array, Array]:
 def gain(difference: Array, sd: float) -> Array:
     """Return E[max(X, 0)] of X ~ N(difference, sd^2), sd at least 0: what one more model adds to a known value."""
     spread = max(sd, NARROWEST)
-    z = np.clip(difference / spread, -REACH * 2, REACH * 2)
+    z = np.minimum(np.maximum(difference / spread, -REACH * 2), REACH * 2)
     smooth = difference * normal_cdf(z) + spread * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     return np.asarray(np.where(np.abs(z) < REACH, smooth, np.maximum(difference, 0.0)))
 
@@ -131,8 +137,8 @@ def _independent(mu: Array, sd: Array, r: int, prefixes: bool) -> Array:
     cuts.sort(axis=1)
     widths = (cuts[:, 1:] - cuts[:, :-1])[:, :, None]
     z = (cuts[:, :-1, None] + widths * at).reshape(n, 1, -1) - mu[:, :, None]
-    z /= np.maximum(sd, NARROWEST)[:, :, None]
-    below = normal_cdf(z)
+    z *= (FINENESS / np.maximum(sd, NARROWEST))[:, :, None]
+    below = _cdf_at(z)
     mass = (widths * weights).reshape(n, -1)
     for column in range(r):
         mass *= below[:, column]
@@ -142,6 +148,8 @@ def _independent(mu: Array, sd: Array, r: int, prefixes: bool) -> Array:
         for column in range(r, k):
             mass *= below[:, column]
             found[:, column - r + 1] = mass.sum(1)
+    elif k - r <= FEW:
+        found = _products(mass, below[:, r:]).sum(2)
     else:
         half = r + (k - r) // 2
         low, high = _products(None, below[:, r:half]), _products(mass, below[:, half:])
@@ -216,23 +224,22 @@ def _root(covariance: Array) -> Array:
 def _few(mu: Array, covariance: Array, r: int, subsets: list[int]) -> Array:
     """Return E[max] of at most three, by closed form and one integral; columns: the r that have run, then others."""
     n, k = mu.shape
-    found = np.empty((n, len(subsets)))
+    found, both = np.empty((n, len(subsets))), covariance.tolist()
     for place, subset in enumerate(subsets):
         members = [*range(r), *(r + j for j in range(k - r) if subset >> j & 1)]
-        found[:, place] = _one(mu[:, members], covariance[np.ix_(members, members)])
+        found[:, place] = _one([mu[:, i] for i in members], [[both[i][j] for j in members] for i in members])
     return found
 
 
-def _one(mu: Array, covariance: Array) -> Array:
-    if mu.shape[1] < 2:
-        return mu[:, 0] if mu.shape[1] else np.full(len(mu), -np.inf)
-    first = covariance[0, 0]
-    to = [covariance[j, j] + first - 2 * covariance[0, j] for j in range(1, len(covariance))]
-    spreads = [math.sqrt(max(one, 0.0)) for one in to]
-    if mu.shape[1] == 2:
-        return np.asarray(mu[:, 0] + gain(mu[:, 1] - mu[:, 0], spreads[0]))
-    shared = covariance[1, 2] - covariance[0, 1] - covariance[0, 2] + first
-    return mu[:, 0] + _best_of_two_and_zero(mu[:, 1] - mu[:, 0], mu[:, 2] - mu[:, 0], spreads[0], spreads[1], shared)
+def _one(mu: list[Array], covariance: list[list[float]]) -> Array | float:
+    if len(mu) < 2:
+        return mu[0] if mu else -math.inf
+    first, others = covariance[0], range(1, len(mu))
+    spreads = [math.sqrt(max(covariance[j][j] + first[0] - 2 * first[j], 0.0)) for j in others]
+    if len(mu) == 2:
+        return mu[0] + gain(mu[1] - mu[0], spreads[0])
+    shared = covariance[1][2] - first[1] - first[2] + first[0]
+    return mu[0] + _best_of_two_and_zero(mu[1] - mu[0], mu[2] - mu[0], spreads[0], spreads[1], shared)
 
 
 def _best_of_two_and_zero(a: Array, b: Array, sa: float, sb: float, shared: float) -> Array:
@@ -252,8 +259,9 @@ def _best_of_two_and_zero(a: Array, b: Array, sa: float, sb: float, shared: floa
     for height, tilt in ((-b, slope), (a - b, slope - sa)):
         if abs(tilt) > SINGULAR:
             bends.append((height[:, None] + rest * edges) / tilt)
-    cuts = np.sort(np.clip(np.concatenate(bends, 1), -REACH, REACH), axis=1)
-    widths = np.diff(cuts, axis=1)[:, :, None]
+    cuts = np.minimum(np.maximum(np.concatenate(bends, 1), -REACH), REACH)
+    cuts.sort(axis=1)
+    widths = (cuts[:, 1:] - cuts[:, :-1])[:, :, None]
     z = (cuts[:, :-1, None] + widths * at).reshape(len(a), -1)
     kept = np.maximum(a[:, None] + sa * z, 0.0)
     worth = kept + gain(b[:, None] + slope * z - kept, rest)

@@ -75,9 +75,7 @@ class RoutingPolicy:
         return found
 
     def _views(self, quality: Array, cost: Array, ran: int) -> Views:
-        has_run = np.array([bool(ran >> i & 1) for i in range(quality.shape[1])])
-        sds, covariance = self.routing.spread.at(slice(None), ran, has_run)
-        return Views(quality, cost, sds[None], covariance)
+        return Views(quality, cost, *self.routing.spread.at(slice(None), ran))
 
     def _price(self, draw: Array, ran: int) -> Array:
         ratios = self.routing.prices.ratios

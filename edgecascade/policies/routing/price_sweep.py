@@ -22,9 +22,6 @@ See = Callable[[Places, int], Views]
 """Returns what is believed of some questions (their numbers) once the models R have run."""
 
 
-"""Prices that differ by less than this share are one: their questions change together."""
-
-
 @dataclass(slots=True, eq=False)
 class Choices:
     """The choice of each question at one R, by price, for those that came there.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgecascade.errors import PolicyError
+from edgecascade.policies.routing.corrections import Corrections
 from edgecascade.policies.routing.estimates import Estimates, Spread, numbers
 from edgecascade.policies.routing.price_curve import Setting
 from edgecascade.policies.routing.price_search import Prices, prices_of_json
@@ -36,6 +37,7 @@ class CascadeRouting:
 
     prices    the fitted curve and ladder          rules    which sets may be run, in which order
     spread    standard deviations or covariances   cost     mean cost of each model (k,), where ``run`` is given none
+    corrections  of the estimates, where quality was known to fit them
     setting   the prices at this budget: its ``cost`` and ``quality`` are means expected, ``feasible`` tells whether
               the budget can be kept; where not, every question runs the cheapest model
     """
@@ -44,6 +46,7 @@ class CascadeRouting:
     rules: Rules
     spread: Spread
     cost: Array
+    corrections: Corrections
     setting: Setting
 
     @property
@@ -80,6 +83,7 @@ class CascadeRouting:
         """
         spread = self.spread.given(sd_before, sd_after)
         seen = Estimates.of(before, after, self.cost if cost is None else cost, spread, self.rules.order)
+        seen = seen.corrected(self.corrections)
         n = len(seen.cost)
         draws = np.random.default_rng(seed).random(n) if draw is None else numbers("draw", draw, (n,), least=0.0)
         ran = self._play(seen, self.setting.price(draws))
@@ -110,6 +114,7 @@ class CascadeRouting:
             "cost": self.cost,
             "prices": self.prices.as_json(),
             "spread": self.spread.as_json(),
+            "corrections": self.corrections.as_json(),
             "setting": self.setting.as_json(),
         }
 
@@ -119,7 +124,7 @@ def read_cascade_routing(record: Mapping[str, Any]) -> CascadeRouting:
     try:
         rules = Rules(record["strategy"], int(record["depth"]), tuple(int(i) for i in record["order"]))
         prices, spread = prices_of_json(record["prices"]), Spread.of_json(record["spread"])
-        cost = np.asarray(record["cost"], np.float64)
-        return CascadeRouting(prices, rules, spread, cost, Setting(**record["setting"]))
+        cost, corrections = np.asarray(record["cost"], np.float64), Corrections.of_json(record["corrections"])
+        return CascadeRouting(prices, rules, spread, cost, corrections, Setting(**record["setting"]))
     except (KeyError, TypeError, ValueError) as error:
         raise PolicyError(f"a saved cascade routing: {error!r} is missing or of another form; fit it again") from error

@@ -14,7 +14,7 @@ quality, then place): the choice does not depend on how models are numbered.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -37,9 +37,10 @@ CORRELATED_WIDTH = 8
 LEAST_GAIN = 1e-10
 """What a model must add to the worth of a set to be in it."""
 CELLS = 1 << 18
+PLANS = 1 << 14
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Which sets may be chosen: all, prefixes of the order, or one model; at most ``depth`` models a question.
 
@@ -50,12 +51,12 @@ class Rules:
     depth: int
     order: tuple[int, ...]
 
-    def others(self, ran: int, allowed: Sequence[int] | None = None) -> list[int]:
+    def others(self, ran: int, allowed: Sequence[int] | None = None) -> tuple[int, ...]:
         """Return what may still be run after R, in order; ``allowed``: of these."""
         count = ran.bit_count()
         if count >= self.depth or (count and self.strategy == "routing"):
-            return []
-        return [i for i in self.order if not ran >> i & 1 and (allowed is None or i in allowed)]
+            return ()
+        return tuple(i for i in self.order if not ran >> i & 1 and (allowed is None or i in allowed))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,12 +85,13 @@ class Views:
 class Sets:
     """Sets of models that may be added to R, for n questions.
 
-    models  that have not run, in order (u,)     members  which of them each set adds (s, u)
-    worth   of R with the set (n, s)             cost     of the set (n, s)             each  of the models (n, u)
+    models  that have not run, in order (u,)     members  which of them each set adds (s, u)     sizes  how many (s,)
+    worth   of R with the set (n, s)             cost     of the set (n, s)                      each  model's (n, u)
     """
 
     models: Places
     members: Mask
+    sizes: Places
     worth: Array
     cost: Array
     each: Array
@@ -100,9 +102,26 @@ class Sets:
 
     def first(self, chosen: Places) -> Places:
         """Return the cheapest model of each question's set (n,), STOP where it has none."""
-        adds = self.members[chosen]
-        place = np.where(adds, self.each, np.inf).argmin(1)
-        return np.where(adds.any(1), self.models[place], STOP)
+        place = np.where(self.members[chosen], self.each, np.inf).argmin(1)
+        return np.where(self.sizes[chosen] > 0, self.models[place], STOP)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is the same for all questions at one R: which models have run, which others are looked at, which sets."""
+
+    ran: Places
+    others: Places
+    both: Places
+    choice: "Choice"
+
+
+@lru_cache(PLANS)
+def _plan(rules: Rules, ran: int, others: tuple[int, ...]) -> Plan:
+    before = tuple(i for i in rules.order if ran >> i & 1)
+    choice = _choices(rules.strategy, len(others), len(before), rules.depth)
+    run, left, both = (np.array(part, np.intp) for part in (before, others, before + others))
+    return Plan(run, left, both, choice)
 
 
 def looked_at(
@@ -115,19 +134,20 @@ def looked_at(
     others = rules.others(ran, allowed)
     if not others:
         return
-    has_run = [i for i in rules.order if ran >> i & 1]
     width = WIDTH if views.covariance is None else CORRELATED_WIDTH
     if rules.strategy != "cascade_routing" or len(others) <= width:
+        plan = _plan(rules, ran, others)
         step = max(CELLS >> len(others), 1) if rules.strategy == "cascade_routing" else CELLS
         for start in range(0, len(views), step):
             some = slice(start, start + step)
-            yield some, _sets(views if step >= len(views) else views.rows(some), has_run, others, rules)
+            yield some, _sets(views if step >= len(views) else views.rows(some), plan, rules.strategy)
         return
     promising = _promising(views, others, width)
     lists, group = np.unique(promising, axis=0, return_inverse=True)
     for number, chosen in enumerate(lists):
         rows = np.flatnonzero(group.ravel() == number)
-        yield rows, _sets(views.rows(rows), has_run, [others[j] for j in np.flatnonzero(chosen)], rules)
+        plan = _plan(rules, ran, tuple(others[j] for j in np.flatnonzero(chosen)))
+        yield rows, _sets(views.rows(rows), plan, rules.strategy)
 
 
 def next_models(views: Views, ran: int, price: Array, rules: Rules, allowed: Sequence[int] | None = None) -> Places:
@@ -138,24 +158,22 @@ def next_models(views: Views, ran: int, price: Array, rules: Rules, allowed: Seq
     return found
 
 
-def _sets(views: Views, has_run: list[int], others: list[int], rules: Rules) -> Sets:
-    choice = _choices(rules.strategy, len(others), len(has_run), rules.depth)
-    each = views.cost[:, others]
-    worth = _worths(views, has_run, others, rules.strategy)
-    if worth.shape[1] != len(choice.places):
-        worth = worth[:, choice.places]
-    return Sets(np.array(others), choice.members, worth - choice.least, each @ choice.counted, each)
+def _sets(views: Views, plan: Plan, strategy: Strategy) -> Sets:
+    choice, each = plan.choice, views.cost[:, plan.others]
+    worth = _worths(views, plan, strategy)[:, choice.places] - choice.least
+    return Sets(plan.others, choice.members, choice.sizes, worth, each @ choice.counted, each)
 
 
-def _worths(views: Views, has_run: list[int], others: list[int], strategy: Strategy) -> Array:
+def _worths(views: Views, plan: Plan, strategy: Strategy) -> Array:
     if strategy == "routing":
-        return views.means[:, others]
-    prefixes, both = strategy == "cascading", [*has_run, *others]
+        return views.means[:, plan.others]
+    prefixes = strategy == "cascading"
     if views.covariance is not None:
-        covariance = views.covariance[np.ix_(both, both)]
-        return correlated_maxima(views.means[:, has_run], views.means[:, others], covariance, prefixes=prefixes)
+        covariance = views.covariance[plan.both][:, plan.both]
+        ran, others = views.means[:, plan.ran], views.means[:, plan.others]
+        return correlated_maxima(ran, others, covariance, prefixes=prefixes)
     assert views.sds is not None
-    return maxima(views.means[:, both], views.sds[:, both], len(has_run), prefixes=prefixes)
+    return maxima(views.means[:, plan.both], views.sds[:, plan.both], len(plan.ran), prefixes=prefixes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +181,8 @@ class Choice:
     """Which sets of u models may be added: their members (s, u), and their places among all worths."""
 
     members: Mask
-    places: Places
+    sizes: Places
+    places: Places | slice
     counted: Array
     least: Array
 
@@ -178,7 +197,17 @@ def _choices(strategy: Strategy, u: int, ran: int, depth: int) -> Choice:
     sizes = every.sum(1)
     kept = np.flatnonzero((sizes <= depth - ran) & (sizes + ran > 0))
     members = every[kept]
-    return Choice(members, kept, members.T.astype(np.float64), LEAST_GAIN * members.sum(1))
+    first = len(every) - len(kept)  # a slice copies nothing
+    places = slice(first, None) if (kept == np.arange(first, len(every))).all() else kept
+    return Choice(members, members.sum(1), places, members.T.astype(np.float64), LEAST_GAIN * members.sum(1))
+
+
+@lru_cache(PLANS)
+def has_run(ran: int, k: int) -> Mask:
+    """Return which of k models are in R (k,), read only."""
+    found = np.array([bool(ran >> i & 1) for i in range(k)])
+    found.flags.writeable = False
+    return found
 
 
 @cache
@@ -187,7 +216,7 @@ def bits(u: int) -> Mask:
     return (np.arange(1 << u)[:, None] >> np.arange(u) & 1).astype(bool)
 
 
-def _promising(views: Views, others: list[int], width: int) -> Mask:
+def _promising(views: Views, others: Sequence[int], width: int) -> Mask:
     """Return the ``width`` models a question that the fewest others beat in both cost and hope, mean + sd (n, u)."""
     sds = views.sds if views.covariance is None else np.sqrt(np.diag(views.covariance))[None]
     assert sds is not None
