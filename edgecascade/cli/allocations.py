@@ -10,7 +10,7 @@ from edgecascade.cli.showing import counted
 
 if TYPE_CHECKING:
     from edgecascade.composing.asking import Counts
-    from edgecascade.composing.optimising import Compared, Optimised
+    from edgecascade.composing.optimising import Compared, Gain, Optimised
     from edgecascade.composing.trying import Trials
     from edgecascade.compound.program import Program
 
@@ -61,6 +61,7 @@ def say_optimised(found: "Optimised", trials: "Trials") -> None:
     rows += [("best of all", found.exhaustive)] if found.exhaustive else []
     width = max(len(name) for name, _ in rows)
     head = f"training ({len(found.training)})  held out ({len(found.held_out)}), 95 %  calls  s a question"
+    head += "   worth" if found.chosen.training.worth is not None else ""
     click.echo(f"\n{'':{width}}  {head}")
     for name, one in rows:
         click.echo(f"{name:{width}}  {_row(one)}")
@@ -78,7 +79,8 @@ def _row(one: "Compared") -> str:
         f"{there.quality.value:.3f} [{there.quality.low:.3f}, {there.quality.high:.3f}]" if there else "not asked"
     )
     took = there or here
-    return f"{here.quality.value:13.3f}  {held_out:22}  {took.calls:5.1f}  {took.seconds:12.2f}"
+    worth = "" if took.worth is None else f"  {took.worth:+.3f}"
+    return f"{here.quality.value:13.3f}  {held_out:22}  {took.calls:5.1f}  {took.seconds:12.2f}{worth}"
 
 
 def _verdict(found: "Optimised", names: Sequence[str]) -> str:
@@ -90,8 +92,13 @@ def _verdict(found: "Optimised", names: Sequence[str]) -> str:
         return "nothing was held out: how good the choice is on new questions is not known"
     if len(set(found.chosen.allocation)) == 1 and found.chosen.allocation[0] == found.best_single:
         return f"no mix was better in training than {best} everywhere: it is the choice"
-    gain = f"{found.gain.value:+.3f} [{found.gain.low:+.3f}, {found.gain.high:+.3f}] held out against {best} everywhere"
-    return f"{gain}: {'a difference is shown' if found.gain.shown else 'no difference is shown'}"
+    worth = f"\nworth {_gain_line(found.worth_gain, best)}" if found.worth_gain else ""
+    return f"quality {_gain_line(found.gain, best)}{worth}"
+
+
+def _gain_line(gain: "Gain", best: str) -> str:
+    held_out = f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] held out against {best} everywhere"
+    return f"{held_out}: {'a difference is shown' if gain.shown else 'no difference is shown'}"
 
 
 def spent_line(counts: "Counts") -> str:

@@ -11,6 +11,7 @@ from edgecascade.errors import BudgetError, ContextLengthError, DeviceError
 from edgecascade.prompts import question_of
 from edgecascade.records import Question, Sampling
 from edgecascade.store.calls import CallsFile, Reply
+from edgecascade.store.prices import usd
 
 UNREAD = Reply("", 0, 0, 0.0, 0.0)
 """Stands for the reply to a prompt that is empty, or too long for its model: it says nothing. Not kept in the file."""
@@ -103,6 +104,9 @@ class Asker:
     def _on_file(self, wanted: Wanted) -> Reply | None:
         found = self._file.find(self._digest(wanted))
         self.counts = replace(self.counts, kept=self.counts.kept + bool(found))
+        if found and found.usd is None:  # it was asked before its price was known
+            price = self.members[wanted.model].price
+            return replace(found, usd=usd(price, found.prompt_tokens, found.completion_tokens))
         return found
 
     def _unread(self) -> Reply:

@@ -34,6 +34,7 @@ from edgecascade.store.downloads import Progress
 from edgecascade.store.keys import kept_key
 from edgecascade.store.ledger import Cap, Ledger, caps_of
 from edgecascade.store.paths import Folders
+from edgecascade.store.prices import Price
 from edgecascade.store.specs import is_server
 
 
@@ -43,6 +44,7 @@ class Member(Protocol):
     name      as it was named
     identity  what its replies depend on besides the question: of one identity, one reply
     system    the message that stands before every prompt; None for none
+    price     of its tokens; None of a model on this device, which costs nothing, and where it is unknown
     """
 
     @property
@@ -57,6 +59,10 @@ class Member(Protocol):
     def system(self) -> str | None:
         """Its system message."""
 
+    @property
+    def price(self) -> Price | None:
+        """Its price."""
+
     def open(self) -> None:
         """Make ready to answer; DeviceError where that cannot be, for want of memory above all."""
 
@@ -69,6 +75,8 @@ class Member(Protocol):
 
 class TierMember:
     """A tier that is open already and costs nothing: a server that stands for this device, or a double."""
+
+    price: Price | None = None
 
     def __init__(self, name: str, tier: evidence.Tier, identity: str, *, system: str | None = None) -> None:
         self.name, self.identity, self.system, self._tier = name, identity, system, tier
@@ -86,6 +94,8 @@ class TierMember:
 
 class LocalMember:
     """A model file, fetched where it is missing, and loaded when it is first asked."""
+
+    price: Price | None = None
 
     def __init__(
         self, name: str, settings: EngineSettings, folders: Folders, *, progress: Progress, notice: Notice
@@ -124,7 +134,7 @@ class CloudMember:
 
     def __init__(self, name: str, tier: RemoteTier, ledger: Ledger, caps: Sequence[Cap] = ()) -> None:
         """Take a cloud that is open, and what its calls may cost."""
-        self.name, self._tier, self._ledger, self._caps = name, tier, ledger, caps
+        self.name, self.price, self._tier, self._ledger, self._caps = name, tier.price, tier, ledger, caps
         self.identity = json.dumps({"address": tier.client.spec.base_url, "model": tier.client.spec.model})
 
     def open(self) -> None:
@@ -133,7 +143,7 @@ class CloudMember:
     def answer(self, question: Question) -> Reply:
         """Return the cloud's reply and its price; BudgetError where the call may not be made."""
         booking, bill = Booking(self._ledger, uuid.uuid4().hex, self._caps), Bill()
-        meter = booking.meter(self._tier.price, "calibrate", bill)
+        meter = booking.meter(self.price, "calibrate", bill)
         writing = evidence.drafting(self._tier, question, self._tier.stream(question, meter=meter))
         try:
             while True:

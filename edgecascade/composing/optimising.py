@@ -7,6 +7,7 @@ The figures of the training part flatter whatever was chosen by them; those held
 interval says how little they show, and the gain over the best model everywhere is paired, question by question.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 
 from edgecascade.composing.trying import Rows, Trials, Tried
 from edgecascade.compound.allocation import (
+    ROUNDING,
     Aggregate,
     Allocation,
     Found,
@@ -28,12 +30,14 @@ from edgecascade.compound.allocation import (
     uniform,
 )
 from edgecascade.errors import BudgetError, ConfigError, QuestionFileError
-from edgecascade.guarantees.binomial import interval, p_value
+from edgecascade.guarantees.binomial import interval
 from edgecascade.metrics import Interval, bootstrap, paired_gain
 from edgecascade.pool import Array
 
 DELTA = 0.05
 """A 95 % interval is wrong so often."""
+ALL_SIGNS, DRAWN_SIGNS = 12, 2000
+"""Up to how many questions the signs of a gain are tried in every way, and how many ways are drawn beyond."""
 MOST_ALLOCATIONS = 4096
 """Of which an exhaustive search tries all: beyond, nobody waits for it."""
 
@@ -64,17 +68,22 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """An allocation on questions: quality with its 95 % interval, and the means a question of what it took."""
+    """An allocation on questions: quality with its 95 % interval, and the means a question of what it took.
+
+    worth  quality less that cost, in right answers; None where the plan says nothing of what an answer is worth
+    """
 
     quality: Interval
     calls: float
     seconds: float
     usd: float | None
+    worth: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain values."""
         quality = {"quality": self.quality.value, "low": self.quality.low, "high": self.quality.high}
-        return {**quality, "calls": self.calls, "seconds": self.seconds, "usd": self.usd}
+        took = {"calls": self.calls, "seconds": self.seconds, "usd": self.usd}
+        return quality | took | ({} if self.worth is None else {"worth": self.worth})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +101,10 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Quality of the chosen allocation over another on the same questions, with its bootstrapped interval.
+    """What the chosen allocation has over another on the same questions, with its bootstrapped interval.
 
-    p_value  of the sign test: how often as many questions would side with one of two that are equal; a bootstrap of a
-             handful of questions knows no better than that
+    p_value  how often differences of these sizes would make as much, were each as likely to be the other way round; a
+             bootstrap of a handful of questions knows no better than that. Of right and wrong answers: the sign test
     """
 
     value: float
@@ -114,7 +123,8 @@ class Optimised:
     """What was found.
 
     chosen      the best that the ascent evaluated             singles   each model everywhere, by model
-    gain        held out, of the chosen over the single that was best in training; None where nothing is held out
+    gain        of quality, held out, of the chosen over the single that was best in training; None where none is
+    worth_gain  of worth, likewise; None also where the plan says nothing of what an answer is worth
     exhaustive  the best of all allocations in training; None where they were not all tried
     """
 
@@ -122,6 +132,7 @@ class Optimised:
     singles: tuple[Compared, ...]
     best_single: int
     gain: Gain | None
+    worth_gain: Gain | None
     exhaustive: Compared | None
     search: Found
     training: tuple[int, ...]
@@ -167,13 +178,16 @@ def optimise(trials: Trials, plan: Plan, *, stage: Stage = lambda what: None) ->
         stage("held out")
         with _while_allowed(stage):
             there = trials.tried(wanted, held_out)
-    compared = _compared(trials, wanted, training, there)
+    here = [figures_of(tried, plan) for tried in trials.tried(wanted, training)]
+    out = [figures_of(tried, plan) for tried in there] if there else [None] * len(wanted)
+    compared = [Compared(*one) for one in zip(wanted, here, out, strict=True)]
     place = uniform(modules, models).index(single.allocation)
     return Optimised(
         chosen=compared[0],
         singles=tuple(compared[1 : models + 1]),
         best_single=place,
-        gain=_gain(there[0], there[1 + place]) if there else None,
+        gain=_gain(there[0].quality, there[1 + place].quality) if there else None,
+        worth_gain=_gain(*(_worth(there[one], plan) for one in (0, 1 + place))) if there and plan.value_usd else None,
         exhaustive=compared[-1] if best else None,
         search=search,
         training=training,
@@ -194,7 +208,7 @@ def worth_of(trials: Trials, rows: Rows, plan: Plan) -> Worth:
     """Return the worth of allocations on some questions: quality less what it cost, in units of a right answer."""
 
     def worth(allocations: Sequence[Allocation]) -> Array:
-        return np.stack([_less_cost(tried, plan) for tried in trials.tried(allocations, rows)])
+        return np.stack([_worth(tried, plan) for tried in trials.tried(allocations, rows)])
 
     return worth
 
@@ -212,7 +226,7 @@ def split(count: int, train: float, seed: int) -> tuple[tuple[int, ...], tuple[i
     return tuple(sorted(mixed[:chosen])), tuple(sorted(mixed[chosen:]))
 
 
-def figures_of(tried: Tried) -> Figures:
+def figures_of(tried: Tried, plan: Plan | None = None) -> Figures:
     """Return the means of a trial; the interval is exact where every answer is right or wrong, else bootstrapped."""
     n, total = len(tried.quality), float(tried.quality.sum())
     if np.isin(tried.quality, (0.0, 1.0)).all():
@@ -220,21 +234,11 @@ def figures_of(tried: Tried) -> Figures:
     else:
         quality = bootstrap(_mean, tried.quality, level=1 - DELTA)
     usd = float(tried.usd.mean())
-    return Figures(quality, _mean(tried.calls), _mean(tried.seconds), None if np.isnan(usd) else usd)
+    worth = _mean(_worth(tried, plan)) if plan and plan.value_usd else None
+    return Figures(quality, _mean(tried.calls), _mean(tried.seconds), None if np.isnan(usd) else usd, worth)
 
 
-def _compared(
-    trials: Trials, allocations: Sequence[Allocation], training: Rows, there: Sequence[Tried] | None
-) -> list[Compared]:
-    here = trials.tried(allocations, training)
-    held_out = [figures_of(tried) for tried in there] if there else [None] * len(allocations)
-    return [
-        Compared(allocation, figures_of(tried), out)
-        for allocation, tried, out in zip(allocations, here, held_out, strict=True)
-    ]
-
-
-def _less_cost(tried: Tried, plan: Plan) -> Array:
+def _worth(tried: Tried, plan: Plan) -> Array:
     if plan.value_usd is None:
         return tried.quality
     if np.isnan(tried.usd).any():
@@ -245,11 +249,24 @@ def _less_cost(tried: Tried, plan: Plan) -> Array:
     return np.asarray(tried.quality - (tried.usd + plan.usd_per_second * tried.seconds) / plan.value_usd)
 
 
-def _gain(chosen: Tried, single: Tried) -> Gain:
-    found = paired_gain(_mean, chosen.quality, single.quality, level=1 - DELTA)
-    better, worse = (int((sign * (chosen.quality - single.quality) > 0).sum()) for sign in (1, -1))
-    p = min(1.0, 2 * p_value(min(better, worse), better + worse, 0.5)) if better + worse else 1.0
-    return Gain(found.value, found.low, found.high, p)
+def _gain(chosen: Array, single: Array) -> Gain:
+    found = paired_gain(_mean, chosen, single, level=1 - DELTA)
+    return Gain(found.value, found.low, found.high, chance(chosen - single))
+
+
+def chance(differences: Array) -> float:
+    """Return how often differences of these sizes have as great a sum where their signs are chance: all, or many drawn.
+
+    >>> chance(np.array([1.0, 0.0, 1.0, 1.0, -1.0])), chance(np.zeros(3)), round(chance(np.ones(40)), 4)
+    (0.625, 1.0, 0.0005)
+    """
+    told = differences[differences != 0]
+    if drawn := len(told) > ALL_SIGNS:
+        signs = np.random.default_rng(0).choice((-1.0, 1.0), (DRAWN_SIGNS, len(told)))
+    else:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(told))))
+    as_great = int((np.abs(signs @ told) >= abs(told.sum()) * (1 - ROUNDING)).sum())
+    return (as_great + drawn) / (len(signs) + drawn)  # what was seen is one of the draws
 
 
 def _mean(values: Array) -> float:

@@ -5,7 +5,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from edgecascade.compound.program import Program
+from edgecascade.composing.faults import raised
+from edgecascade.compound.program import Program, check_program
 from edgecascade.compound.shipped import PROGRAMS
 from edgecascade.errors import ConfigError
 
@@ -13,7 +14,7 @@ from edgecascade.errors import ConfigError
 def find_program(spec: str) -> Program:
     """Return the program of a name, or of a file and a name in it; the file's own Python runs, with all its rights.
 
-    Raises ConfigError where there is none; what the file raises comes through.
+    Raises ConfigError where there is none, where its modules cannot be allocated, and for whatever the file raises.
     """
     if spec in PROGRAMS:
         return PROGRAMS[spec]
@@ -33,9 +34,15 @@ def _imported(path: Path, name: str) -> Program:
     spec = importlib.util.spec_from_file_location(f"edgecascade_program_{path.stem}", path)
     assert spec and spec.loader  # there is one for every name that ends in .py
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for theirs there
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # their code may raise anything, and one that exits would end us unheard
+        raise ConfigError(
+            f"{path} cannot be imported: found {raised(error)}, wanted Python that runs; mend it there"
+        ) from error
     found = getattr(module, name, None)
     if isinstance(found, Program):
+        check_program(found)
         return found
     there = [own for own, value in vars(module).items() if isinstance(value, Program)]
     raise ConfigError(

@@ -31,6 +31,7 @@ def record_of(found: Optimised, plan: Plan, trials: Trials, *, program: str, que
         "singles": {trials.models[one.allocation[0]]: one.as_json() for one in found.singles},
         "best_single": best,
         "gain": asdict(found.gain) if found.gain else None,
+        "worth_gain": asdict(found.worth_gain) if found.worth_gain else None,
         "exhaustive": _exhaustive(found, trials),
         "search": {
             "ended": search.ended,

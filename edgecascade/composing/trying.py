@@ -13,10 +13,11 @@ from functools import partial
 import numpy as np
 
 from edgecascade.composing.asking import Asker, Wanted
+from edgecascade.composing.faults import raised
 from edgecascade.compound.allocation import Allocation
 from edgecascade.compound.diagnosing import MAX_TOKENS, blame_of, diagnosis
-from edgecascade.compound.program import Asked, Played, Program, replayed
-from edgecascade.errors import ConfigError, QuestionFileError
+from edgecascade.compound.program import Asked, Played, Program, check_program, replayed
+from edgecascade.errors import ConfigError, EdgeCascadeError, QuestionFileError
 from edgecascade.grading import JUDGE, grade
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.pool import Array
@@ -52,7 +53,12 @@ class Trials:
         *,
         diagnoser: str | None = None,
     ) -> None:
-        """Take models that the asker has; QuestionFileError for questions that only a judge can grade."""
+        """Take models that the asker has.
+
+        Raises QuestionFileError for questions that only a judge can grade; ConfigError for modules that cannot be
+        allocated.
+        """
+        check_program(program)
         if judged := [question.id for question in questions if question.metric == JUDGE]:
             raise QuestionFileError(
                 f"{len(judged)} questions are graded by a judge, {judged[0]!r} first: wanted questions that a function "
@@ -75,7 +81,8 @@ class Trials:
     def tried(self, allocations: Sequence[Allocation], rows: Rows) -> list[Tried]:
         """Return each allocation on the questions of these numbers; what is not on record is asked.
 
-        Raises BudgetError, and whatever asking a model raises; what was asked is kept.
+        Raises BudgetError, and whatever asking a model raises; what was asked is kept. What the program raises is a
+        ConfigError that says where.
         """
         self._play(allocations, rows)
         return [self._tried(allocation, rows) for allocation in allocations]
@@ -104,7 +111,7 @@ class Trials:
             left: dict[Cell, Played | None] = {}
             for (allocation, row), before in todo.items():
                 models = self._models_of(allocation)
-                played = replayed(self.program, self._texts[row], partial(self._said, models))
+                played = self._replayed(models, row)
                 if before:
                     self._check_same(before, played, row)
                 if played.missing:
@@ -114,6 +121,17 @@ class Trials:
                     self._played[allocation, row] = played
             self.asker.ask(wanted)
             todo = left
+
+    def _replayed(self, models: Mapping[str, str], row: int) -> Played:
+        try:
+            return replayed(self.program, self._texts[row], partial(self._said, models))
+        except EdgeCascadeError:
+            raise
+        except (Exception, SystemExit) as error:  # a program may raise anything
+            raise ConfigError(
+                f"the program {self.program.name!r} failed on question {self.questions[row].id!r}: found "
+                f"{raised(error)}, wanted an answer; mend it there"
+            ) from error
 
     def _check_same(self, before: Played, played: Played, row: int) -> None:
         """Raise ConfigError where a program that is run again has not asked what it asked before."""

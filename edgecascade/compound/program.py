@@ -47,13 +47,6 @@ class Program:
     run: Run
     about: str = ""
 
-    def __post_init__(self) -> None:
-        if not self.modules or len(set(self.modules)) != len(self.modules):
-            raise ConfigError(
-                f"the program {self.name!r} cannot be allocated: found modules {list(self.modules)}, wanted one or "
-                "more different names; name each once"
-            )
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -151,6 +144,16 @@ def _check_call(program: Program, module: str, prompt: object, calls: int) -> No
         raise ConfigError(
             f"the program {program.name!r} does not end: found more than {MOST_CALLS} calls on one question, wanted "
             "fewer; asked the same, a module replies the same, so bound its loops"
+        )
+
+
+def check_program(program: Program) -> None:
+    """Raise ConfigError where its modules cannot be allocated: before it is used, so that others of its file can be."""
+    named = [module for module in program.modules if isinstance(module, str) and module]
+    if not named or len(set(named)) != len(program.modules):
+        raise ConfigError(
+            f"the program {program.name!r} cannot be allocated: found modules {list(program.modules)}, wanted one or "
+            "more different names; name each once"
         )
 
 

@@ -85,14 +85,14 @@ def test_the_shipped_programs_are_listed(desk: Desk) -> None:
 
     assert done.exit_code == 0
     assert "self-refine" in done.output and "generator, critic, refiner" in done.output
-    assert set(desk.record("list")) == {"self-refine", "debate", "locate-solve"}
+    assert set(desk.record("list")) == {"ask", "self-refine", "debate", "locate-solve"}
 
 
 def test_what_is_optimised_can_be_run(desk: Desk) -> None:
     """The mix that neither can do alone is found, written, read again, and asks nothing twice."""
     out, pool = desk.folder / "found.json", f"{desk.small},{desk.large}"
     found = desk.record("optimise", desk.program, "-q", desk.questions, "--models", pool, "--exhaustive", "--out", out)
-    again = desk("optimise", desk.program, "-q", desk.questions, "--models", pool, "--exhaustive")
+    again = desk("optimise", desk.program, "-q", desk.questions, "--models", pool, "--exhaustive", "--value-usd", "1")
     ran = desk.record("run", desk.program, "-q", desk.questions, "--allocation", out)
 
     assert (
@@ -101,7 +101,8 @@ def test_what_is_optimised_can_be_run(desk: Desk) -> None:
     assert found["held_out"]["quality"] == 1.0 and found["singles"][desk.small]["held_out"]["quality"] == 0.0
     assert found["exhaustive"]["allocation"] == found["allocation"] and found["spent"]["asked"] > 16
     assert (
-        "+1.000 [+1.000, +1.000] held out" in again.stdout
+        "quality +1.000 [+1.000, +1.000] held out" in again.stdout
+        and "worth +1.000 [+1.000, +1.000] held out" in again.stdout
         and "no difference is shown" in again.stdout
         and "0 calls asked" in again.stdout
     )
@@ -122,6 +123,7 @@ def test_every_option_is_part_of_the_plan(desk: Desk) -> None:
     done = desk(*words, *flags, "--out", desk.folder / "found.json")
     found = json.loads((desk.folder / "found.json").read_text())
 
+    assert "   worth" in done.stdout and found["held_out"]["worth"] < 0 == found["held_out"]["quality"]
     assert found["plan"] == typed | {"exhaustive": False} and (found["n_train"], found["n_test"]) == (2, 6)
     assert "no mix was better in training" in done.stdout
 
@@ -162,6 +164,12 @@ def test_a_cloud_is_booked_and_held_to_its_budget(desk: Desk) -> None:
     assert short.exit_code == 4 and "budget" in short.stderr
     assert (done["spent"]["asked"], done["spent"]["kept"]) == (1, 2) and calls == 3  # both ask to add "none"
     assert done["usd"] is None  # behind another address than the provider's only the user knows the price
+    prices = desk.folder / "home" / "config" / "config.toml"
+    prices.parent.mkdir(exist_ok=True)
+    prices.write_text('[prices."openai:gpt-4o-mini"]\ninput = 1.0\noutput = 1.0\n', encoding="utf-8")
+    priced = desk.record(*words)
+
+    assert priced["usd"] > 0 == priced["spent"]["asked"]  # a price that is set later counts for what was asked
 
 
 def test_an_offline_device_asks_no_cloud(desk: Desk) -> None:
@@ -205,6 +213,20 @@ def test_what_cannot_be_meant_is_said(desk: Desk, words: list[str], code: int, s
 
     assert done.exit_code == code and said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_an_error_of_ones_own_program_is_one_line(desk: Desk) -> None:
+    """At import and on a question: exit code 3, file and line, and no traceback."""
+    own = Path(desk.program.removesuffix(":adding"))
+    broken = ADDING.replace("    return call", "    len(5)\n    return call")
+    said = []
+    for text in (f"{ADDING}(\n", broken):
+        own.write_text(text, encoding="utf-8")
+        said.append(desk("run", desk.program, "-q", desk.questions, "--models", desk.small))
+
+    assert [one.exit_code for one in said] == [3, 3] and "Traceback" not in said[0].output + said[1].output
+    assert f"SyntaxError: '(' was never closed at {own}:{len(ADDING.splitlines()) + 1}" in said[0].stderr
+    assert f"len() at {own}:{broken.splitlines().index('    len(5)') + 1}" in said[1].stderr
 
 
 def test_questions_without_gold_are_refused(desk: Desk) -> None:

@@ -8,10 +8,13 @@ from edgecascade.errors import ContextLengthError, DeviceError
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.records import Message, Question
 from edgecascade.store.calls import Reply
+from edgecascade.store.prices import Price
 
 
 class Speaker:
     """A member of the pool without a model; with ``room`` shared by several, no more than so many are open at once."""
+
+    price: Price | None = None
 
     def __init__(
         self, name: str, says: Callable[[str], str], *, usd: float | None = 0.0, room: list[str] | None = None

@@ -8,6 +8,7 @@ import pytest
 from edgecascade.composing.asking import Asker, Wanted
 from edgecascade.errors import BudgetError, DeviceError
 from edgecascade.store.calls import CallsFile
+from edgecascade.store.prices import Price
 
 
 def pool(speaker: Any, **more: Any) -> dict[str, Any]:
@@ -148,3 +149,19 @@ def test_an_unknown_price_stays_unknown(speaker: Any, tmp_path: Path) -> None:
         asker.ask(Wanted(model, "a", 8) for model in members)
 
     assert asker.counts.usd is None
+
+
+def test_a_price_that_is_set_later_counts_for_what_was_asked_before(speaker: Any, tmp_path: Path) -> None:
+    """Nothing is asked twice for it; what had a price keeps that."""
+    call = Wanted("small", "a", 8)
+    found = []
+    for paid, price in ((None, None), (None, Price(input=1.0, output=5.0))):
+        members = pool(speaker, usd=paid)
+        members["small"].price = price
+        with CallsFile(tmp_path / "calls.db") as file:
+            asker = Asker(members, file)
+            asker.ask([call])
+            found.append(asker.reply(call))
+
+    assert [reply and reply.usd for reply in found] == [None, pytest.approx(20e-6)]
+    assert (asker.counts.asked, asker.counts.usd) == (0, 0.0)

@@ -1,5 +1,6 @@
 """Programs tried on questions, and the allocation that is found: on models that are functions."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 from edgecascade.composing.asking import Asker
-from edgecascade.composing.optimising import Gain, Plan, figures_of, optimise, split
+from edgecascade.composing.optimising import Gain, Plan, chance, figures_of, optimise, split
 from edgecascade.composing.results import named, read_allocation, record_of, write_record
 from edgecascade.composing.trying import Trials, Tried, text_of
 from edgecascade.compound.allocation import AGGREGATES, drawn, uniform
 from edgecascade.compound.program import Call, Program, program
 from edgecascade.compound.shipped import PROGRAMS
 from edgecascade.errors import BudgetError, ConfigError, QuestionFileError
+from edgecascade.guarantees.binomial import p_value
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.prompts import CHOOSE
 from edgecascade.records import Message
@@ -245,14 +247,14 @@ def test_alpha_wants_a_diagnoser(speaker: Any, sums: list[LabelledQuestion], tmp
         optimise(tried, Plan(alpha=0.5))
 
 
-def test_questions_that_no_function_grades_are_refused(
-    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
-) -> None:
-    """A judge's questions, and questions without gold before a diagnoser, are named."""
+def test_what_cannot_be_tried_is_refused(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """A program without modules, a judge's questions, and questions without gold before a diagnoser, are named."""
     judged = LabelledQuestion(id="j", task="t", messages=(Message("user", "Why?"),), metric="judge")
     regex = LabelledQuestion(id="r", task="t", messages=(Message("user", "Why?"),), metric="regex")
     with CallsFile(tmp_path / "calls.db") as file:
         asker = Asker({}, file)
+        with pytest.raises(ConfigError, match="one or more different names"):
+            Trials(Program("none", (), lambda question, call: ""), (), sums, asker)
         with pytest.raises(QuestionFileError, match="1 questions are graded by a judge, 'j' first"):
             Trials(adding, (), [*sums, judged], asker)
         with pytest.raises(QuestionFileError, match="no gold, 'r' first"):
@@ -309,3 +311,74 @@ def test_a_handful_of_questions_shows_no_difference(speaker: Any, sums: list[Lab
 
     assert gain and gain.low == 1.0 and gain.p_value == pytest.approx(0.125)
     assert not gain.shown
+
+
+@pytest.mark.parametrize("says", ["raise", "exit", "wrong call"])
+def test_what_a_program_raises_is_said_with_its_question(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path, says: str
+) -> None:
+    """One line with program, question, what was raised, and where."""
+
+    def run(question: str, call: Call) -> str:
+        if says == "raise":
+            raise ValueError("no\nnumber")
+        return sys.exit(2) if says == "exit" else call("one")  # type: ignore[call-arg]
+
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(Program("own", ("one",), run), ("adds",), sums, Asker({"adds": speaker("adds", adds)}, file))
+        with pytest.raises(ConfigError) as caught:
+            tried.tried([(0,)], ALL)
+
+    line = run.__code__.co_firstlineno + (2 if says == "raise" else 3)
+    what = {"raise": "ValueError: no number", "exit": "SystemExit: 2", "wrong call": "argument: 'prompt'"}[says]
+    assert str(caught.value).startswith("the program 'own' failed on question 'sum-0': found ")
+    assert f"{what} at {__file__}:{line}, wanted" in str(caught.value)
+
+
+def test_what_we_refuse_of_a_program_keeps_its_words(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """A call of a module that is not named is no fault of a line, and is told as it is."""
+    wrong = Program("wrong", ("one",), lambda question, call: call("two", question))
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(wrong, ("adds",), sums, Asker({"adds": speaker("adds", adds)}, file))
+        with pytest.raises(ConfigError, match=r"^the program 'wrong' calls 'two'"):
+            tried.tried([(0,)], ALL)
+
+
+def test_what_a_mix_is_worth_is_told_beside_its_quality(
+    speaker: Any, sums: list[LabelledQuestion], tmp_path: Path
+) -> None:
+    """A call of a cent, where a right answer is worth two, takes half of the gain; without a value nothing is told."""
+    plan = Plan(value_usd=0.02)
+    with trials(speaker, sums, tmp_path) as tried:
+        found, plain = optimise(tried, plan), optimise(tried, Plan())
+        record = record_of(found, plan, tried, program="adding", questions="0" * 64)
+
+    assert found.gain and found.worth_gain and found.chosen.allocation == (0, 1)
+    assert (found.gain.value, found.worth_gain.value) == (1.0, pytest.approx(0.5))
+    assert record["worth_gain"]["value"] == record["held_out"]["worth"] == pytest.approx(0.5)
+    assert plain.worth_gain is None and "worth" not in plain.chosen.training.as_json()
+
+
+def test_of_equal_answers_the_cheaper_are_kept(speaker: Any, sums: list[LabelledQuestion], tmp_path: Path) -> None:
+    """Two models that say the same: the one that is named first, unless answers have a value and it costs more."""
+    say = Program("say", ("one",), lambda question, call: call("one", question))
+    members = {name: speaker(name, lambda prompt: "1", usd=usd) for name, usd in (("dear", 0.01), ("cheap", 0.001))}
+    with CallsFile(tmp_path / "calls.db") as file:
+        tried = Trials(say, ("dear", "cheap"), sums, Asker(members, file))
+        plain, valued = (optimise(tried, Plan(value_usd=value)).chosen.allocation for value in (None, 1.0))
+
+    assert (plain, valued) == ((0,), (1,))
+
+
+def test_the_chance_of_a_gain_is_the_sign_test_where_answers_are_right_or_wrong() -> None:
+    """Exactly so where all signs are tried, nearly where they are drawn; and a few great gains outweigh small costs."""
+    random = np.random.default_rng(0)
+    for count in (1, 5, 12, 30):
+        differences = random.choice([-1.0, 1.0, 1.0], count)
+        fewer = int(min((differences < 0).sum(), (differences > 0).sum()))
+        wanted = min(1.0, 2 * p_value(fewer, count, 0.5))
+        assert chance(differences) == pytest.approx(wanted, abs=1e-12 if count <= 12 else 0.03)
+    assert chance(np.array([1.0] * 6 + [0.0] * 20)) == 2 * 0.5**6
+    assert chance(np.array([1.0] * 10 + [-0.01] * 40)) < 0.01

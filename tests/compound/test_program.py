@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgecascade.compound.program import Asked, Call, Program, check_allocation, program, replayed
+from edgecascade.compound.program import Asked, Call, Program, check_allocation, check_program, program, replayed
 from edgecascade.errors import ConfigError
 
 
@@ -79,11 +79,13 @@ def test_an_answer_must_be_text() -> None:
         replayed(silent, "Why?", lambda asked: "x")
 
 
-@pytest.mark.parametrize("modules", [(), ("a", "a")])
+@pytest.mark.parametrize("modules", [(), ("a", "a"), ("",), (1,)])
 def test_modules_have_names_of_their_own(modules: tuple[str, ...]) -> None:
-    """None at all, or one twice, is refused when the program is made."""
+    """None at all, one twice, or what is no name is refused when the program is to be used, not when it is made."""
+    broken = Program("broken", modules, lambda question, call: "")
+
     with pytest.raises(ConfigError, match="one or more different names"):
-        Program("broken", modules, lambda question, call: "")
+        check_program(broken)
 
 
 def test_every_module_wants_a_model() -> None:
