@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,6 +21,7 @@ from edgecascade.cli.progress import Count, counter
 if TYPE_CHECKING:
     from edgecascade.evaluate.attaching import Joined
     from edgecascade.evaluate.results import Evaluation
+    from edgecascade.evaluate.streaming import Arrivals
     from edgecascade.pool import Queries
     from edgecascade.store.prices import Price
     from edgecascade.store.tables import ReadTable
@@ -60,6 +62,12 @@ play_options = options_as(
                      help="Mean cost a question. [default: that of the best single model]"),
         click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), callback=finite, metavar="P",
                      help="Keep the budget on new questions so surely. [default: on average]"),
+        click.option("--stream", type=click.FloatRange(0, min_open=True), callback=finite, metavar="DEADLINE",
+                     help="Let the questions come as a stream too, answers after so many seconds worth nothing."),
+        click.option("--per-window", type=click.IntRange(1), metavar="N",
+                     help="Of a stream: questions in ten seconds. [default: 100]"),
+        click.option("--at-once", type=click.IntRange(1), metavar="N",
+                     help="Of a stream: questions that each model answers at once. [default: 10]"),
         click.option("--sweep", is_flag=True, default=None, help="Print the curves over 17 budgets too."),
     ),
 )  # fmt: skip
@@ -73,7 +81,7 @@ play_options = options_as(
 @feature_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", "-o", type=OUT, help="Write a page with curves, HTML.")
-@click.option("--save", type=OUT, help="Fit the first policy on all rows, for live use, and write it there.")
+@click.option("--save", type=OUT, help="Fit the winner on all rows, for live use, and write it there.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 def evaluate(
     table: Path,
@@ -88,30 +96,46 @@ def evaluate(
 ) -> None:
     """Fit policies on a part of TABLE, play the rest, and say which beat the single models at equal cost.
 
-    TABLE is a question file whose rows have `scores`, {model: 0 to 1}; `costs`, `lengths`, `answers` where known.
+    TABLE is a question file whose rows have `scores`, {model: 0 to 1}; `costs`, `lengths`, `seconds` and
+    `answers` where known.
     """
     from edgecascade.evaluate import evaluating
+    from edgecascade.evaluate.saving import check_live
     from edgecascade.evaluate.trials import known
 
     if "budget" in play and "sweep" in play:
         raise click.UsageError("--budget is one budget, --sweep is many; give one of them")
-    names = known(policy)
+    names, arrivals = known(policy), _arrivals(play)
     _check_outs(out, save, [table, *([given["prices"]] if "prices" in given else [])])
     read, notes = read_with_attempts(table, given)
     with _progress("questions", quiet=quiet) as tell:
         queries = queries_seen(read, seen, tell)
+    if save:
+        check_live(queries)
     with _progress("steps", quiet=quiet) as tell:
         found = evaluating.evaluate(
-            read.table, queries, names, source=table.name, notices=notes, clock=time.perf_counter, tell=tell, **play
-        )
-    if as_json:
-        click.echo(json.dumps(found.as_json(), allow_nan=False))
-    else:
-        print_evaluation(found)
+            read.table, queries, names, source=table.name, notices=notes, arrivals=arrivals, clock=time.perf_counter,
+            tell=tell, **play,
+        )  # fmt: skip
     if out:
         _write(found, out)
     if save:
-        _save(read, queries, names[0], found, save)
+        _save(read, queries, found, save)
+    if as_json:  # last, for who reads may go away
+        click.echo(json.dumps(found.as_json(), allow_nan=False))
+    else:
+        print_evaluation(found)
+
+
+def _arrivals(play: dict[str, Any]) -> "Arrivals | None":
+    """Return how the questions of a stream come, and take it out of the options; None: not as a stream."""
+    from edgecascade.evaluate.streaming import Arrivals
+
+    deadline = play.pop("stream", None)
+    stated = {name: play.pop(name) for name in ("per_window", "at_once") if name in play}
+    if stated and deadline is None:
+        raise click.UsageError("--per-window and --at-once are of a stream; give --stream DEADLINE with them")
+    return None if deadline is None else Arrivals(deadline=deadline, **stated)
 
 
 def read_with_attempts(table: Path, given: Mapping[str, Any]) -> "tuple[ReadTable, list[str]]":
@@ -123,14 +147,24 @@ def read_with_attempts(table: Path, given: Mapping[str, Any]) -> "tuple[ReadTabl
     prices = read_prices(given["prices"]) if "prices" in given else {}
     prices |= stated_prices(given.get("price", ()))
     joined = _joined(given.get("attempts", ()), prices)
-    wanted = [name.strip() for name in given.get("models", "").split(",") if name.strip()]
+    wanted = _named(given["models"]) if "models" in given else []
     local = [one.name for one in joined]
     read = read_table(table, models=[name for name in wanted if name not in local], prices=prices, scored=not joined)
     notes = read.notes()
     for one in joined:
         read, left = attached(read, one)
         notes += [f"{left} rows left out: no attempt of {one.name}"] if left else []
+        if one.name not in prices:
+            notes.append(f"{one.name} costs nothing: it has no price; --price {one.name}=USD states one")
     return read, notes
+
+
+def _named(models: str) -> list[str]:
+    """Return the models that "a,b" names; UsageError for none, and for one that is named twice."""
+    names = [name.strip() for name in models.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise click.UsageError(f"--models: found {models!r}, wanted names, each once, with commas between them")
+    return names
 
 
 def _joined(given: Sequence[str], prices: "Mapping[str, Price]") -> "list[Joined]":
@@ -158,6 +192,7 @@ def queries_seen(read: "ReadTable", seen: Mapping[str, Any], tell: Count) -> "Qu
 
 def _check_outs(out: Path | None, save: Path | None, inputs: Sequence[Path]) -> None:
     """Refuse before anything is computed what could not be written after it."""
+    from edgecascade.errors import FittedFileError
     from edgecascade.page.drawing import check
     from edgecascade.store.fitted_files import check_out
 
@@ -166,6 +201,14 @@ def _check_outs(out: Path | None, save: Path | None, inputs: Sequence[Path]) -> 
         check_out(out, ".html", inputs)
     if save:
         check_out(save, ".json", inputs)
+    for file in filter(None, (out, save)):
+        try:
+            tempfile.TemporaryFile(dir=file.absolute().parent).close()
+        except OSError as error:
+            raise FittedFileError(
+                f"{file} cannot be written: found its folder closed ({error.strerror}), wanted one to write in; make "
+                "it, or choose another"
+            ) from error
 
 
 def _write(found: "Evaluation", out: Path) -> None:
@@ -176,16 +219,17 @@ def _write(found: "Evaluation", out: Path) -> None:
     click.echo(f"page: {out}", err=True)
 
 
-def _save(read: "ReadTable", queries: "Queries", policy: str, found: "Evaluation", out: Path) -> None:
+def _save(read: "ReadTable", queries: "Queries", found: "Evaluation", out: Path) -> None:
+    """Fit the winner on all rows and write it; of several, say why it is this one."""
     from edgecascade.evaluate.saving import pool_file
     from edgecascade.store.pool_files import write_pool
 
-    today = date.today().isoformat()
+    today, (best, why) = date.today().isoformat(), found.winner()
     file = pool_file(
-        read.table, queries, policy, budget=found.budget, confidence=found.confidence, seed=found.seed, today=today
+        read.table, queries, best.name, budget=found.budget, confidence=found.confidence, seed=found.seed, today=today
     )
     write_pool(out, file)
-    click.echo(f"policy: {out}", err=True)
+    click.echo(f"policy: {out}, {best.name}" + (f": {why}" if len(found.policies) > 1 else ""), err=True)
 
 
 def _progress(what: str, *, quiet: bool) -> AbstractContextManager[Count]:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgecascade.evaluate.results import Evaluation, Result
+    from edgecascade.evaluate.streaming import Stream
 
 COLUMNS = ("POLICY", "QUALITY", "95 %", "COST", "AREA", "FIT S", "DECIDE µS")
 CALLS = ("POLICY", "CALLS A QUESTION")
+TIMED = ("POLICY", "SECONDS", "CALLS A QUESTION")
+STREAM = ("POLICY", "WORTH", "LATE", "COST", "WAIT S", "ANSWER S")
 GAP = 2
 RARE = 0.005
 
@@ -33,8 +36,17 @@ def print_evaluation(found: "Evaluation") -> None:
     console.print(f"Features of the questions: {found.features}, {found.feature_source}.")
     console.print(f"{', '.join(f'{letter}={model}' for model, letter in letters.items())}\n")
     _print_table(console, [(alone.get(name, name), *_cells(one, found)) for name, one in listed.items()])
-    asked = [(name, _calls(one, letters)) for name, one in listed.items() if name not in alone and not one.reason]
-    console.print(_columns(CALLS, asked))
+    played = {name: one for name, one in listed.items() if not one.reason}
+    if any(one.seconds for one in played.values()):
+        timed = [(alone.get(name, name), _seconds(one), _calls(one, letters)) for name, one in played.items()]
+        console.print(_columns(TIMED, timed))
+        console.print("\nSECONDS: until the models have answered, those of a round asked at once / one after another.")
+    else:
+        asked = [(name, _calls(one, letters)) for name, one in played.items() if name not in alone]
+        console.print(_columns(CALLS, asked))
+    if found.arrivals:
+        console.print(f"\n{found.arrivals.sentence()}\n")
+        console.print(_columns(STREAM, [(one.name, *_stream(one.stream, found)) for one in found.ran if one.stream]))
     console.print(f"\nFIT S: besides the {significant(found.estimate_seconds)} s that what all share takes to fit.\n")
     for one in found.policies:
         console.print(one.sentence())
@@ -59,7 +71,7 @@ def _columns(heads: Sequence[str], lines: Sequence[tuple[str, ...]]) -> "Table":
 
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for head in heads:
-        table.add_column(head, justify="left" if head in CALLS else "right", overflow="fold")
+        table.add_column(head, justify="left" if head in ("POLICY", "CALLS A QUESTION") else "right", overflow="fold")
     for line in lines:
         table.add_row(*line)
     return table
@@ -87,6 +99,16 @@ def _cells(one: "Result", found: "Evaluation") -> tuple[str, ...]:
         f"{one.fit_seconds:.3f}",
         f"{one.decide_microseconds:.0f}",
     )
+
+
+def _seconds(one: "Result") -> str:
+    return " / ".join(f"{each:.2f}" for each in one.seconds) if one.seconds else "-"
+
+
+def _stream(of: "Stream", found: "Evaluation") -> tuple[str, ...]:
+    from edgecascade.evaluate.results import money
+
+    return f"{of.worth:.3f}", f"{of.late:.1%}", money(of.cost, found.unit), f"{of.wait:.2f}", f"{of.seconds:.2f}"
 
 
 def _calls(one: "Result", letters: Mapping[str, str]) -> str:

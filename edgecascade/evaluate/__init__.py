@@ -5,5 +5,6 @@ trials      one policy on one split                                intervals  wh
 comparing   against the random mix of single models and the threshold cascade, at equal cost
 evaluating  all of it, in order                                    results    what comes out, as records and in words
 notices     what must be said beside the figures                   threads    one for a fit
+streaming   the same questions as a stream, with a deadline
 page, charts  the same to look at                                  saving     a policy fitted on all rows, for live use
 """

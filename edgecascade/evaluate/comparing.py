@@ -96,6 +96,9 @@ def gain(trial: Trial, rival: Rival) -> float:
 
 
 def over_splits(found: Sequence[float], again: Interval | None, n_train: int, n_test: int) -> Gain:
-    """Return the mean over the splits with its interval: corrected, or of the one split's drawing."""
+    """Return the mean over the splits with its interval: corrected, or of the one split's drawing.
+
+    It ends at -1 and at 1: what is gained of a quality from 0 to 1 cannot be more.
+    """
     low, high = again or corrected(found, n_train, n_test)
-    return Gain(float(np.mean(found)), low, high)
+    return Gain(float(np.mean(found)), max(low, -1.0), min(high, 1.0))

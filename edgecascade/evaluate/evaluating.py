@@ -1,5 +1,6 @@
 """All of it, in order: split, make ready, fit and play each policy and each baseline, compare, sum up."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from edgecascade.evaluate.intervals import Interval, middle_of, redrawn
 from edgecascade.evaluate.notices import notices_of
 from edgecascade.evaluate.results import Evaluation, Result
 from edgecascade.evaluate.splitting import splits
+from edgecascade.evaluate.streaming import Arrivals, Stream, check
 from edgecascade.evaluate.threads import one_thread
 from edgecascade.evaluate.trials import Clock, Part, Trial, oracle_trial, part_of, single, trial
 from edgecascade.policies.pooled import FITS
@@ -37,6 +39,9 @@ class _Sums:
     decide_seconds: float
     auc: float | None
     curve: Array
+    seconds: tuple[float, float]
+    promised: float | None
+    stream: Stream | None
 
     @classmethod
     def of(cls, one: Trial, budgets: Array) -> "_Sums":
@@ -44,9 +49,11 @@ class _Sums:
         curve = np.empty((0, 3))
         if len(one.costs):
             curve = np.stack([budgets, one.costs.mean(axis=1), one.qualities.mean(axis=1)], axis=1)
+        seconds, in_turn = one.seconds.mean(axis=1).tolist()
         return cls(
             float(one.quality.mean()), float(one.cost.mean()), one.runs, one.alone, one.fit_seconds,
-            one.decide_seconds, one.auc, curve,
+            one.decide_seconds, one.auc, curve, (seconds, in_turn), one.promised,
+            one.stream,
         )  # fmt: skip
 
 
@@ -85,6 +92,7 @@ def evaluate(
     budget: float | None = None,
     confidence: float | None = None,
     sweep: bool = False,
+    arrivals: Arrivals | None = None,
     notices: Sequence[str] = (),
     tell: Tell = lambda done, total, what: None,
 ) -> Evaluation:
@@ -93,11 +101,15 @@ def evaluate(
     policies    names of ``policies.pooled.FITS``       source  what the table is called       clock  counts seconds
     train       share of the questions to fit on        budget  mean cost a question; None: that of the best single
     confidence  with which new questions keep the budget, 0.5 to 1; None: on average on the training questions
+    arrivals    of the played questions as a stream too, for the policies that were asked for
 
     The same but for seconds by the same seed. A policy that cannot be fitted on this table is listed with its reason;
-    PolicyError where none of those asked for can.
+    PolicyError where none of those asked for can, and
+    for a stream where the table does not tell how long answers took.
     """
-    parts = splits(table.tasks, share=train, count=count, seed=seed)
+    if arrivals:
+        check(table)
+    parts = splits(table.tasks, share=train, count=count, seed=seed, said=notices)
     names = tuple(dict.fromkeys(("threshold", *ALWAYS, *policies)))  # the first is what the others are held against
     singles = tuple(map(label, table.models))
     gathered = {name: _Gathered() for name in (*singles, ORACLE, *names)}
@@ -108,7 +120,14 @@ def evaluate(
         weights = redrawn(len(split.test), seed=seed) if count == 1 else None
         with one_thread():
             part = part_of(table, queries, split, budget=budget, seed=own, clock=clock)
-            _play(part, singles, names, gathered, weights, confidence=confidence, seed=own, clock=clock, say=say)
+            tries = {
+                name: partial(
+                    trial, name, part, confidence=confidence, seed=own, clock=clock,
+                    arrivals=arrivals if name in policies else None,
+                )
+                for name in names
+            }  # fmt: skip
+            _play(part, singles, tries, gathered, weights, say)
         budgets.append(part.budget)
         seconds.append(part.estimate_seconds)
     _say(tell, count, count, len(names) + 1, 0, "")
@@ -135,7 +154,9 @@ def evaluate(
         budget=spent,
         confidence=confidence,
         estimate_seconds=mean(seconds),
+        budget_stated=budget is not None,
         sweep=sweep,
+        arrivals=arrivals,
         notices=(*notices, *notices_of(asked, alone, table, budget=spent, splits=count)),
     )
 
@@ -148,13 +169,9 @@ def _say(tell: Tell, number: int, count: int, steps: int, step: int, what: str) 
 def _play(
     part: Part,
     singles: Sequence[str],
-    names: Sequence[str],
+    tries: Mapping[str, Callable[[], Trial]],
     gathered: Mapping[str, _Gathered],
     weights: Array | None,
-    *,
-    confidence: float | None,
-    seed: int,
-    clock: Clock,
     say: Callable[[int, str], None],
 ) -> None:
     """Play the single models, the oracle and every policy on one split."""
@@ -162,10 +179,10 @@ def _play(
     for column, name in enumerate(singles):
         gathered[name].add(single(column, part), part, rivals, weights)
     gathered[ORACLE].add(oracle_trial(part), part, {}, weights)
-    for step, name in enumerate(names, 1):
+    for step, (name, play) in enumerate(tries.items(), 1):
         say(step, name)
         try:
-            one = trial(name, part, confidence=confidence, seed=seed, clock=clock)
+            one = play()
         except PolicyError as error:
             gathered[name].reason = str(error)
             continue
@@ -194,6 +211,8 @@ def _result(name: str, gathered: _Gathered, models: Sequence[str], n_train: int,
 
     quality = over([one.quality for one in sums], "quality")
     areas = [one.auc for one in sums if one.auc is not None]
+    promises = [one.promised for one in sums if one.promised is not None]
+    streams = [one.stream for one in sums if one.stream is not None]
     runs = np.mean([one.runs for one in sums], axis=0)
     return Result(
         name=name,
@@ -207,7 +226,16 @@ def _result(name: str, gathered: _Gathered, models: Sequence[str], n_train: int,
         against={rival: over(figures, rival) for rival, figures in gathered.gains.items()},
         areas={rival: over(figures, "area") for rival, figures in gathered.areas.items() if len(sums) > 1},
         curve=tuple(map(tuple, np.mean([one.curve for one in sums], axis=0).tolist())),
+        seconds=_seconds([one.seconds for one in sums]),
+        promised=mean(promises) if promises else None,
+        stream=Stream(*np.mean(streams, axis=0).tolist()) if streams else None,
     )
+
+
+def _seconds(found: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the means at once and in turn; None where the table does not tell all of them."""
+    at_once, in_turn = np.mean(found, axis=0).tolist()
+    return (at_once, in_turn) if math.isfinite(in_turn) else None
 
 
 def mean(figures: Sequence[float]) -> float:

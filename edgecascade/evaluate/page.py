@@ -18,6 +18,9 @@ HEADS = (
     "Policy", "Quality", "95%", "Cost", "Area", "Gain on random mix", "95%", "Gain on threshold", "95%", "Fit, s",
     "Decide, µs",
 )  # fmt: skip
+STREAM = ("Policy", "Worth", "Late", "Cost", "Wait, s", "Answer, s")
+SECONDS = ("Seconds, at once", "Seconds, in turn")
+PAYS = "To pay is to beat both the random mix of single models and the threshold cascade at equal cost."
 HOW = (
     "Every policy is fitted on the training part of each split and plays the rest, where it is shown of a model's "
     "answer only what that model would have shown once it has run. Figures are means over the splits.",
@@ -44,6 +47,7 @@ def page_of(found: Evaluation) -> str:
             Part("gains", "Gains", "Which policies beat doing without one", _gains(found)),
             Part("table", "Every figure", "Every figure", [_figures(found)]),
             Part("calls", "Whom they ask", "Whom each policy asks", [figures(calls_chart(found)), _calls(found)]),
+            *([Part("stream", "Stream", "As a stream, with a deadline", [_stream(found)])] if found.arrivals else []),
             Part("how", "How", "How this was found", [paragraph(words) for words in HOW]),
             Part("next", "Next", "What to do next", [paragraph(words) for words in advice(found)]),
         ],
@@ -55,17 +59,23 @@ def page_of(found: Evaluation) -> str:
 def _verdict(found: Evaluation) -> Html:
     notices = [f"{line[0].upper()}{line[1:]}." for line in found.notices]
     here, everywhere = _winners(found, "against"), _winners(found, "areas")
+    budget = money(found.budget, found.unit)
     if here:
         others = [f"It pays too: {', '.join(one.name for one in here[1:])}."] if here[1:] else []
         above = f" {points(here[0].against['random_mix'].value)} points above the random mix, at "
-        rest = f"{above}{money(here[0].cost, found.unit)}."
-        return shell.verdict(f"{here[0].name} pays:", rest, *others, *notices, warn=False)
+        rest = f"{above}{money(here[0].cost, found.unit)}, and above the threshold cascade."
+        return shell.verdict(f"{here[0].name} pays:", rest, *others, PAYS, *notices, warn=False)
+    above_one = [one.name for one in found.ran if any(gain.verdict == "better" for gain in one.against.values())]
+    half = [f"At {budget} a question one of the two is beaten by {', '.join(above_one)}."] if above_one else []
     if everywhere:
         above = points(everywhere[0].areas["random_mix"].value)
-        rest = f" over all of them, the area under its curve is {above} points above the random mix's."
-        return shell.verdict(f"{everywhere[0].name} pays at other budgets:", rest, *notices, warn=False)
-    rest = " none beats both the random mix of single models and the threshold cascade at equal cost, as far as "
-    return shell.verdict("No policy pays on this table:", f"{rest}the intervals tell.", *notices, warn=True)
+        rest = (
+            f" the area under its curve is {above} points above the random mix's, and above the threshold cascade's. "
+            f"At {budget} a question no policy is shown to beat both."
+        )
+        return shell.verdict(f"{everywhere[0].name} pays over all budgets:", rest, *half, PAYS, *notices, warn=False)
+    rest = " none is shown to beat both the random mix and the threshold cascade."
+    return shell.verdict("No policy pays on this table:", rest, *half, PAYS, *notices, warn=True)
 
 
 def _winners(found: Evaluation, by: Literal["against", "areas"]) -> list[Result]:
@@ -85,7 +95,8 @@ def advice(found: Evaluation) -> list[str]:
     said = []
     if best := [*_winners(found, "against"), *_winners(found, "areas")]:
         name = best[0].name
-        said.append(f"Use {name} live: fit it on all rows with --policy {name} --save FILE.")
+        other = " --features text" if found.features == "recorded" else ""  # no new question has those
+        said.append(f"Use {name} live: fit it on all rows with --policy {name} --save FILE{other}.")
     else:
         said.append("Ask one model, or the random mix: without better estimates a policy only adds work.")
     if found.features == "text":
@@ -141,6 +152,23 @@ def _gain(gain: Gain | None) -> tuple[Cell, Cell]:
     return (points(gain.value), span(gain.low, gain.high, points)) if gain else (NOTHING, Html(NOTHING))
 
 
+def _stream(found: Evaluation) -> Html:
+    rows = [
+        Row((one.name, number(of.worth), percent(of.late), money(of.cost, found.unit), number(of.wait, 2),
+             number(of.seconds, 2)))
+        for one in found.ran if (of := one.stream)
+    ]  # fmt: skip
+    return table(STREAM, rows, found.arrivals.sentence() if found.arrivals else "")
+
+
 def _calls(found: Evaluation) -> Html:
-    rows = [Row((one.name, *(number(one.calls.get(model), 2) for model in found.models))) for one in found.ran]
-    return table(("Policy", *found.models), rows, "Calls a question, the mean over the splits.")
+    timed = any(one.seconds for one in found.ran)
+    heads = ("Policy", *(SECONDS if timed else ()), *found.models)
+    rows = [
+        Row((one.name, *([number(each, 2) for each in one.seconds or (None, None)] if timed else ()),
+             *(number(one.calls.get(model), 2) for model in found.models)))
+        for one in found.ran
+    ]  # fmt: skip
+    note = "Calls a question, the mean over the splits."
+    more = " Seconds until its models have answered, those of a round asked at once, or one after another."
+    return table(heads, rows, note + more if timed else note)

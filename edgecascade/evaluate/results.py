@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from edgecascade.evaluate.comparing import Gain
+from edgecascade.evaluate.streaming import Arrivals, Stream
 from edgecascade.page.markup import significant
 from edgecascade.pool import Unit
 
@@ -28,6 +29,8 @@ class Result:
     against   gain on each of ``RIVALS`` at equal cost            areas  gain of ``auc`` on each, of two splits or more
     fit_seconds         of the policy itself and of setting its budget; the shared estimator's are apart
     decide_microseconds  median of a first decision on one question
+    seconds   of the models' answers, a question: a round's models asked at once, and all in turn; None: not recorded
+    promised  SMART's: how often its answer is the reference's, at least         stream  the same questions as a stream
     """
 
     name: str
@@ -41,11 +44,16 @@ class Result:
     against: Mapping[str, Gain] = field(default_factory=lambda: MappingProxyType({}))
     areas: Mapping[str, Gain] = field(default_factory=lambda: MappingProxyType({}))
     curve: tuple[Point, ...] = ()
+    seconds: tuple[float, float] | None = None
+    promised: float | None = None
+    stream: Stream | None = None
     reason: str | None = None
 
     def as_json(self, *, curve: bool) -> dict[str, Any]:
         """Return the record as plain values; "beats_constant" is by the random mix, of which it is a part."""
         plain = ("quality", "cost", "fit_seconds", "decide_microseconds", "auc")
+        seconds = self.seconds and dict(zip(("parallel", "sequence"), self.seconds, strict=True))
+        known = {"seconds": seconds, "promised": self.promised, "stream": self.stream and self.stream._asdict()}
         beats = {"beats_constant": "random_mix", "beats_threshold": "threshold"}
         return {
             **{name: getattr(self, name) for name in plain},
@@ -54,6 +62,7 @@ class Result:
             **{name: self.against[rival].verdict == "better" for name, rival in beats.items() if rival in self.against},
             "against": {name: one.as_json() for name, one in self.against.items()},
             "auc_against": {name: one.as_json() for name, one in self.areas.items()},
+            **{name: one for name, one in known.items() if one is not None},
             **({"curve": [list(point) for point in self.curve]} if curve and self.curve else {}),
             **({"reason": self.reason} if self.reason else {}),
         }
@@ -79,7 +88,8 @@ class Evaluation:
     source    the table, for people                   features, feature_source  what was known of a question
     n_train, n_test  questions of each split          budget  a question, the mean over the splits
     estimate_seconds  that the shared features and estimator took to fit
-    sweep     whether curves are printed              notices  what must be said of it
+    budget_stated  or that of the best single model   sweep   whether curves are printed
+    arrivals  of the stream, if there was one         notices what must be said of it
     """
 
     source: str
@@ -96,7 +106,9 @@ class Evaluation:
     budget: float
     confidence: float | None
     estimate_seconds: float
+    budget_stated: bool = True
     sweep: bool = False
+    arrivals: Arrivals | None = None
     notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -109,6 +121,7 @@ class Evaluation:
             "models": list(self.models),
             "features": {"kind": self.features, "source": self.feature_source},
             "notices": list(self.notices),
+            **({"stream": asdict(self.arrivals)} if self.arrivals else {}),
         }
 
     @property
@@ -119,10 +132,21 @@ class Evaluation:
     def sentence(self) -> str:
         """Return what was done."""
         splits = "one split" if self.splits == 1 else f"{self.splits} splits"
+        means = ", the mean over the splits" if self.splits > 1 else ""
+        best = "" if self.budget_stated else f" (what the best single model costs on the training part{means})"
         return (
             f"{len(self.models)} models on {self.source}: {self.n_train} questions to fit on and {self.n_test} to "
-            f"play, {splits}, at most {money(self.budget, self.unit)} a question."
+            f"play, {splits}, at most {money(self.budget, self.unit)} a question{best}."
         )
+
+    def winner(self) -> tuple[Result, str]:
+        """Return the policy that gained most on the random mix, and where: over all budgets, or at the one stated."""
+        by_area = not self.budget_stated and any(one.areas for one in self.ran)
+        gains = [((one.areas if by_area else one.against)["random_mix"], one) for one in self.ran]
+        gain, best = max(gains, key=lambda pair: pair[0].value)
+        where = "over all budgets, by area" if by_area else "at the budget"
+        span = f"{points(gain.value)}, {points(gain.low)} to {points(gain.high)} points"
+        return best, f"it gained most on {RIVALS['random_mix']} {where} ({span})"
 
 
 def points(share: float) -> str:

@@ -1,9 +1,19 @@
 """A policy fitted on every row of a table, as a file for live use."""
 
+from edgecascade.errors import PolicyError
 from edgecascade.evaluate.threads import one_thread
 from edgecascade.evaluate.trials import fit_named, fitting
 from edgecascade.pool import Queries, Table
 from edgecascade.store.pool_files import PoolFile, digest_of
+
+
+def check_live(queries: Queries) -> None:
+    """Raise PolicyError for features that no new question has."""
+    if queries.kind == "recorded":
+        raise PolicyError(
+            "such a policy cannot be used live: found features of the kind 'recorded', which no new question has, "
+            "wanted another; give --features text, --encoder PATH or --model SPEC with --save"
+        )
 
 
 def pool_file(

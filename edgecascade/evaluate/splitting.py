@@ -22,8 +22,10 @@ class Split:
     test: Places
 
 
-def splits(tasks: Sequence[str], *, share: float, count: int, seed: int) -> list[Split]:
+def splits(tasks: Sequence[str], *, share: float, count: int, seed: int, said: Sequence[str] = ()) -> list[Split]:
     """Return so many splits with a ``share`` of the questions to fit on; QuestionFileError for too few on a side.
+
+    said  of how the questions were read, which may be why they are few
 
     Each task gives its share rounded, the largest remainders first, so that the whole is exact to one question.
 
@@ -32,9 +34,10 @@ def splits(tasks: Sequence[str], *, share: float, count: int, seed: int) -> list
     """
     train = round(share * len(tasks))
     if min(train, len(tasks) - train) < FEWEST:
+        read = f" ({'; '.join(said)})" if said else ""
         raise QuestionFileError(
-            f"too few questions: found {len(tasks)}, of which {train} are fitted on and {len(tasks) - train} played, "
-            f"wanted at least {FEWEST} of each; give more rows, or another --train"
+            f"too few questions: found {len(tasks)}{read}, of which {train} are fitted on and {len(tasks) - train} "
+            f"played, wanted at least {FEWEST} of each; give more rows, or another --train"
         )
     random = np.random.default_rng(seed)
     kinds = np.unique(np.array(tasks, object), return_inverse=True)[1]

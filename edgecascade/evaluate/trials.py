@@ -14,9 +14,11 @@ import numpy as np
 from edgecascade.errors import ConfigError
 from edgecascade.estimators import After, Features, PoolEstimator, fit_after, fit_estimator, fit_features
 from edgecascade.evaluate.splitting import Split
+from edgecascade.evaluate.streaming import Arrivals, Stream, streamed
 from edgecascade.policies.frontier import area, lagrangian_sweep
 from edgecascade.policies.playing import Played, play
 from edgecascade.policies.pooled import FITS, Fit, PoolPolicy, Training
+from edgecascade.policies.smart import Smart
 from edgecascade.pool import Array, Queries, Seen, Table
 
 BUDGETS = 17
@@ -58,17 +60,22 @@ class Trial:
     runs      calls of each model a question (k,)          alone  share of questions that it alone was asked (k,)
     costs, qualities  of the curve (b, n); none of a single model
     auc       mean height of the curve, 0 to 1; None where there is none
+    seconds   of each played question (2, n): a round's models asked at once, and all in turn; NaN where unknown
+    promised  SMART's bound below how often its answer is the reference's           stream  what becomes of a stream
     """
 
     quality: Array
     cost: Array
     runs: Array
     alone: Array
+    seconds: Array = field(default_factory=lambda: np.full((2, 1), np.nan))
     fit_seconds: float = 0.0
     decide_seconds: float = 0.0
     costs: Array = field(default_factory=lambda: np.empty((0, 0)))
     qualities: Array = field(default_factory=lambda: np.empty((0, 0)))
     auc: float | None = None
+    promised: float | None = None
+    stream: Stream | None = None
 
 
 def known(names: str) -> tuple[str, ...]:
@@ -153,8 +160,10 @@ def budgets_between(low: float, high: float) -> Array:
     return low + (high - low) * np.linspace(0, 1, BUDGETS) ** 2
 
 
-def trial(name: str, part: Part, *, confidence: float | None, seed: int, clock: Clock) -> Trial:
-    """Return what a policy makes of a split; PolicyError where it cannot be fitted on this table."""
+def trial(
+    name: str, part: Part, *, confidence: float | None, seed: int, clock: Clock, arrivals: Arrivals | None = None
+) -> Trial:
+    """Return what a policy makes of a split, as a stream too; PolicyError where it cannot be fitted on this table."""
     fit = fit_named(name)  # the import is no part of the fit
     started = clock()
     fitted = fit(part.training, seed=seed)
@@ -169,11 +178,14 @@ def trial(name: str, part: Part, *, confidence: float | None, seed: int, clock: 
         cost=played.cost,
         runs=played.ran.mean(axis=0),
         alone=(played.ran & (played.ran.sum(axis=1) == 1)[:, None]).mean(axis=0),
+        seconds=np.stack([played.seconds, played.in_turn]),
         fit_seconds=seconds,
         decide_seconds=_decision(policy, part, clock),
         costs=costs,
         qualities=qualities,
         auc=area(points, part.low, part.high),
+        promised=fitted.promised(part.budget, confidence=confidence) if isinstance(fitted, Smart) else None,
+        stream=streamed(policy, part.test, part.features, part.after, arrivals, seed=seed) if arrivals else None,
     )
 
 
@@ -202,7 +214,10 @@ def _decision(policy: PoolPolicy, part: Part, clock: Clock) -> float:
 def single(column: int, part: Part) -> Trial:
     """Return what asking one model always makes of a split."""
     only = np.eye(len(part.test.models))[column]
-    return Trial(quality=part.test.quality[:, column], cost=part.test.cost[:, column], runs=only, alone=only)
+    seconds = np.stack([part.test.seconds[:, column]] * 2)
+    return Trial(
+        quality=part.test.quality[:, column], cost=part.test.cost[:, column], runs=only, alone=only, seconds=seconds
+    )
 
 
 def oracle_trial(part: Part) -> Trial:
@@ -216,6 +231,7 @@ def oracle_trial(part: Part) -> Trial:
         cost=cost[rows, at],
         runs=asked,
         alone=asked,
+        seconds=np.stack([part.test.seconds[rows, at]] * 2),
         costs=np.array([cost[rows, models] for models in others]),
         qualities=np.array([quality[rows, models] for models in others]),
         auc=area(best.points, part.low, part.high),

@@ -42,6 +42,7 @@ class PoolFile(BaseModel):
     features, estimator, fitted   the records of each     created             when it was fitted, ISO 8601
     rows      of the training table                       table_sha256        ``digest_of`` it
     learned   the number of the last lesson learned       origin              ``key_of`` the file it was begun with
+    source_sha256  of the source's weights; None: unknown
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -53,6 +54,7 @@ class PoolFile(BaseModel):
     confidence: float | None = Field(default=None, ge=0.5, lt=1)
     kind: FeatureKind
     source: str
+    source_sha256: str | None = None
     features: dict[str, Any]
     estimator: dict[str, Any]
     fitted: dict[str, Any]

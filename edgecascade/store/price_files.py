@@ -18,7 +18,7 @@ from edgecascade.errors import ConfigError
 from edgecascade.store.prices import Price
 
 _PRICE = TypeAdapter(Price)
-WANTED = "wanted USD per million tokens: a number, or {input = ..., output = ...}"
+WANTED = "wanted USD per million tokens: a number, at least 0, or {input = ..., output = ...} of such; mend it"
 
 
 def read_prices(path: Path) -> dict[str, Price]:
@@ -50,12 +50,13 @@ def stated_prices(given: Iterable[str]) -> dict[str, Price]:
         model, _, stated = one.rpartition("=")
         numbers = [_number(part) for part in stated.split(",")]
         if not model or None in numbers or len(numbers) > 2:
+            found = f"{len(numbers)} numbers" if model and None not in numbers else f"{stated!r} behind '='"
             raise ConfigError(
-                f"the price {one!r} cannot be read: found no number behind '=', wanted MODEL=USD or "
-                "MODEL=INPUT,OUTPUT, per million tokens"
+                f"the price {one!r} cannot be read: found {found}, wanted MODEL=USD or MODEL=INPUT,OUTPUT, per million "
+                "tokens; mend it"
             )
-        first, last = numbers[0], numbers[-1]
-        prices[model] = _price({"input": first, "output": last}, f"the price of {model!r}")
+        both = numbers[0] if len(numbers) == 1 else dict(zip(("input", "output"), numbers, strict=True))
+        prices[model] = _price(both, f"the price of {model!r}")
     return prices
 
 

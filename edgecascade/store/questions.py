@@ -197,7 +197,8 @@ def refused(error: ValidationError, place: str) -> str:
     """Return the first thing that pydantic found wrong in a row."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
-    return f"{place}: {where!r}: found {str(first['input'])[:60]!r}, wanted: {first['msg'].lower()}"
+    wanted = first["msg"].removeprefix("Input should be ").lower()
+    return f"{place}: {where!r}: found {str(first['input'])[:60]!r}, wanted {wanted}"
 
 
 def unpacked(name: str, value: Any, place: str) -> Any:

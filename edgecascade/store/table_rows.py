@@ -10,15 +10,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from edgecascade.errors import QuestionFileError
 from edgecascade.labelled import LabelledQuestion
 from edgecascade.store.importers import Rows, json_lines, table_rows
-from edgecascade.store.questions import RECORDED, bytes_of, named_apart, question_of, refused, text_of, unpacked
+from edgecascade.store.questions import RECORDED, bytes_of, named_apart, question_of, text_of, unpacked
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+_SHARES, _AMOUNTS = "{model: a number from 0 to 1}", "{model: a number from 0 to 1e12}"
+_WANTED = {
+    **dict.fromkeys(("costs", "seconds", "lengths"), _AMOUNTS),
+    "scores": _SHARES,
+    "answers": "{model: a text, or a list of texts}",
+    "estimates": f"{_SHARES}, or {{before, after}} of such",
+    "prompt_tokens": "a number from 0 to 1e12",
+}
+"""What each part of a row is, in words."""
 _ASKED = ("id", "task", "question", "choices", "messages", "gold", "metric", "grading")
 _COLUMNS = {"score": "scores", "cost": "costs", "length": "lengths", "answer": "answers"} | {"seconds": "seconds"}
 
@@ -32,6 +41,11 @@ class Estimate(BaseModel):
     after: _Share | None = None
 
 
+def _before(found: object) -> object:
+    """Return one number as what was thought before."""
+    return found if found is None or isinstance(found, Mapping | Estimate) else {"before": found}
+
+
 class Results(BaseModel):
     """What a row says of the models."""
 
@@ -42,8 +56,12 @@ class Results(BaseModel):
     seconds: dict[str, _Amount | None] = {}
     lengths: dict[str, _Amount | None] = {}
     answers: dict[str, str | list[str] | None] = {}
-    estimates: dict[str, Estimate | _Share | None] = {}
+    estimates: dict[str, Annotated[Estimate | None, BeforeValidator(_before)]] = {}
     prompt_tokens: _Amount | None = None
+
+    def has_any(self) -> bool:
+        """Whether any model has a score here."""
+        return any(score is not None for score in self.scores.values())
 
     def has_all(self, models: Sequence[str]) -> bool:
         """Whether each of the models has a score here."""
@@ -73,7 +91,7 @@ class Reading:
             place = f"{file}:{line}"
             self.ignored |= set(row) - {*_ASKED, *RECORDED, "scores"}
             results = _results_of(row, place)
-            if self.scored and all(score is None for score in results.scores.values()):
+            if self.scored and not results.has_any():
                 self.unscored += 1
             else:
                 self._keep(_question(row, file, place), results, place, id_is_made=row.get("id") in (None, ""))
@@ -93,9 +111,15 @@ class Reading:
 
 def _rows(text: str, name: str) -> Rows:
     """Yield a file's rows in our own form: of JSON lines, or of a table with a header."""
-    if not text.strip() or text.lstrip()[0] == "{":
+    first = text.lstrip().split("\n", 1)[0].strip()
+    if first[:1] in ("", "{", "["):
         yield from json_lines(text, name)
         return
+    if "question" not in first and "messages" not in first:
+        raise QuestionFileError(
+            f"{name} is no table of results: found {first[:40]!r}, wanted a JSON object a line, or CSV with a column "
+            "`question` in its header; name another file"
+        )
     for line, cells in table_rows(text, name):
         yield line, _named(cells)
 
@@ -134,4 +158,7 @@ def _results_of(row: Mapping[str, Any], place: str) -> Results:
     try:
         return Results.model_validate(own)
     except ValidationError as error:
-        raise QuestionFileError(f"{refused(error, place)}; mend or remove the row") from error
+        fault = error.errors()[0]
+        name, *below = map(str, fault["loc"])
+        found = f"{'.'.join([name, *below[:1]])!r}: found {str(fault['input'])[:60]!r}, wanted {_WANTED[name]}"
+        raise QuestionFileError(f"{place}: {found}; mend or remove the row") from error

@@ -28,10 +28,12 @@ from edgecascade.pool import Array, Samples, Table, Unit
 from edgecascade.prompts import CHOOSE
 from edgecascade.store.attempts import digest_of
 from edgecascade.store.prices import Price
-from edgecascade.store.table_rows import Estimate, Kept, Reading, Results
+from edgecascade.store.table_rows import Kept, Reading, Results
 
 USUAL_TOKENS = 250.0
 """Of an answer whose length is not known."""
+SELDOM = 0.5
+"""Of the rows: a model with scores in fewer is a slip, unless it was asked for by name."""
 BYTES_PER_TOKEN = 4.0
 """Of a prompt whose tokens were not counted: about right for English."""
 
@@ -79,7 +81,7 @@ def read_table(
 ) -> ReadTable:
     """Return the results in a question file, or in every ``*.jsonl`` of a folder.
 
-    models  those wanted, in their order; None: all that have a score anywhere
+    models  those wanted, in their order; None: all that have a score anywhere, which must be in half of the rows each
     prices  USD per million tokens, for the costs that the file does not record; {} and None: none are known
     scored  False: a file without any scores is a table of no models, to which recorded attempts are then added
 
@@ -122,7 +124,17 @@ def _wanted(path: Path, rows: Sequence[Results], models: Sequence[str] | None) -
     for name in models or ():
         if name not in there:
             raise QuestionFileError(f"{path} has no model {name!r}: found {', '.join(there)}; choose among them")
-    return tuple(dict.fromkeys(models)) if models else there
+    if models:
+        return tuple(dict.fromkeys(models))
+    scored = [row for row in rows if row.has_any()]
+    for name in there:
+        if (found := sum(row.has_all([name]) for row in scored)) < len(scored) * SELDOM:
+            others = ",".join(other for other in there if other != name)
+            raise QuestionFileError(
+                f"{path}: {name!r} would leave out most questions: found a score of it in {found} of {len(scored)} "
+                f"rows, wanted one in half of them at least; leave it out with --models {others}, or name it there too"
+            )
+    return there
 
 
 def _table(kept: Sequence[Kept], models: tuple[str, ...]) -> Table:
@@ -158,10 +170,7 @@ def _column(rows: Sequence[Results], models: Sequence[str], part: Callable[[Resu
 
 
 def _estimates(row: Results, when: str) -> Mapping[str, float | None]:
-    return {
-        model: getattr(one, when) if isinstance(one, Estimate) else one if when == "before" else None
-        for model, one in row.estimates.items()
-    }
+    return {model: getattr(one, when) for model, one in row.estimates.items() if one is not None}
 
 
 def _samples(answers: str | Sequence[str] | None) -> Samples:
@@ -178,7 +187,7 @@ def _text(question: LabelledQuestion) -> str:
 def _priced(table: Table, rows: Sequence[Results], prices: Mapping[str, Price]) -> tuple[Table, str]:
     """Return the table with what a call costs, and where that is from."""
     if not table.models:
-        return replace(table, unit="usd"), "by your prices, and $0 on this device"
+        return replace(table, unit="usd"), "by your prices" if prices else "none is known"
     recorded = _column(rows, table.models, lambda row: row.costs)
     if np.isnan(recorded).all() and not any(model in prices for model in table.models):
         if prices:

@@ -77,6 +77,7 @@ def test_a_gain_is_what_its_interval_allows() -> None:
     low, high = middle_of(gains(trial_of([0, 1, 1, 1], [1, 1, 1, 1]), rival, redrawn(4)))
 
     assert 0 <= low < 0.75 < high <= 1
+    assert over_splits([-0.5, 0.9], None, 5, 5) == Gain(pytest.approx(0.2), -1.0, 1.0)  # type: ignore[arg-type]
     assert over_splits([0.1, 0.3], (0.05, 0.4), 5, 5) == Gain(0.2, 0.05, 0.4)
     assert [Gain(0, *ends).verdict for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1), (0.0, 0.0))] == [
         "better", "worse", "neither", "neither",

@@ -9,6 +9,7 @@ import pytest
 from edgecascade.evaluate.comparing import Gain
 from edgecascade.evaluate.page import advice, page_of
 from edgecascade.evaluate.results import Evaluation, Result
+from edgecascade.evaluate.streaming import Arrivals, Stream
 
 CURVE = ((1.0, 1.0, 0.5), (2.0, 2.0, 0.7), (3.0, 3.0, 0.75))
 GOOD = Result(
@@ -82,7 +83,28 @@ def test_a_policy_that_pays_at_other_budgets_is_named() -> None:
     rising = replace(IDLE, areas={"random_mix": Gain(0.02, 0.01, 0.03), "threshold": Gain(0.01, 0.005, 0.02)})
     said = Reader(page_of(found_of(rising))).said
 
-    assert "idle pays at other budgets:" in said and "Over all budgets it beats the random mix" in said
+    assert (
+        "idle pays over all budgets:" in said
+        and "no policy is shown to beat both" in said
+        and "Over all budgets it beats the random mix" in said
+    )
+
+
+def test_who_beats_one_of_the_two_is_named() -> None:
+    """It does not pay: what paying is stands beside it."""
+    said = Reader(page_of(found_of(HALF))).said
+
+    assert "one of the two is beaten by good." in said and "To pay is to beat both" in said
+
+
+def test_seconds_and_a_stream_are_shown() -> None:
+    """Where there are any."""
+    timed = replace(GOOD, seconds=(1.25, 2.5), stream=Stream(0.625, 0.125, 3.0, 0.5, 4.75))
+    said = Reader(page_of(replace(found_of(timed), arrivals=Arrivals(deadline=9.0)))).said
+    without = Reader(page_of(found_of(GOOD))).said
+
+    assert "Seconds, in turn" in said and "2.50" in said and "4.75" in said and "more than 9 s is worth nothing" in said
+    assert "Seconds" not in without and "stream" not in without
 
 
 HALF = replace(GOOD, against={**GOOD.against, "threshold": Gain(0.03, -0.01, 0.05)})

@@ -10,8 +10,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from edgecascade.errors import ConfigError, PolicyError
+from edgecascade.evaluate.comparing import Gain
 from edgecascade.evaluate.evaluating import ALWAYS, ORACLE, evaluate, label
 from edgecascade.evaluate.results import Evaluation, Result
+from edgecascade.evaluate.streaming import Arrivals
 from edgecascade.evaluate.trials import known
 from edgecascade.policies.pooled import FITS
 from edgecascade.pool import Queries, Table
@@ -126,6 +128,50 @@ def test_a_policy_that_spends_more_than_it_may_is_named(pool: Make) -> None:
         said[budget] = found.policies[0].cost > 1.05 * found.budget, "that it may cost: random" in str(found.notices)
 
     assert said == {None: (True, True), 99.0: (False, False)}
+
+
+def test_seconds_are_told_where_they_are_recorded(pool: Make) -> None:
+    """By rounds and in turn, of a single model what it takes; and the questions come as a stream, if that is wanted."""
+    table, queries = pool(80)
+    options = {"source": "", "clock": lambda: 0.0, "count": 2, "arrivals": Arrivals(deadline=1.0, per_window=1)}
+    timed = replace(table, seconds=np.broadcast_to([0.5, 0.75, 2.0], (80, 3)))
+    found = evaluate(timed, queries, ("constant",), **options)  # type: ignore[arg-type]
+    record = found.as_json()
+
+    assert record["stream"] == {"deadline": 1.0, "per_window": 1, "at_once": 10}
+    assert record["baselines"]["middle"]["seconds"] == {"parallel": 0.75, "sequence": 0.75}
+    assert record["policies"]["constant"]["stream"]["worth"] == 0 < record["policies"]["constant"]["quality"]
+    assert record["policies"]["constant"]["stream"]["seconds"] == pytest.approx(2.0)
+    assert "stream" not in record["baselines"]["knn"] and evaluated(pool, "constant").policies[0].seconds is None
+    with pytest.raises(PolicyError, match="found no seconds in at least one row of small, middle, large"):
+        evaluate(table, queries, ("constant",), **options)  # type: ignore[arg-type]
+
+
+def test_what_smart_promises_is_said(pool: Make) -> None:
+    """And why cascade routing is no cascade, where no answer shows how sure its model was."""
+    table, queries = pool(80)
+    answers = tuple(tuple((f"{one:.0f}",) for one in row) for row in table.quality)
+    found = evaluate(replace(table, answers=answers), queries, ("smart",), source="", clock=lambda: 0.0, count=1)
+    routed = evaluated(pool, "cascade_routing", count=1)
+
+    assert found.policies[0].promised is not None and 0.5 < found.policies[0].promised <= 1
+    assert f"at least {found.policies[0].promised:.1%} of its answers are" in str(found.notices)
+    assert "cascade_routing only routes here" in str(routed.notices)
+
+
+def test_the_winner_gained_most(pool: Make) -> None:
+    """Over all budgets, or at the one that was stated."""
+    found = evaluated(pool, "random", "constant")
+    low, high = Gain(0.1, 0.0, 0.2), Gain(0.3, 0.2, 0.4)
+    one, other = (replace(each, areas={"random_mix": low}, against={"random_mix": high}) for each in found.policies)
+    mixed = replace(found, policies=(one, replace(other, areas={"random_mix": high}, against={"random_mix": low})))
+
+    assert mixed.winner()[0].name == "constant" and "over all budgets" in mixed.winner()[1]
+    assert replace(mixed, budget_stated=True).winner()[0].name == "random"
+    assert (
+        "the mean over the splits" in mixed.sentence()
+        and "best single" not in replace(mixed, budget_stated=True).sentence()
+    )
 
 
 def test_a_policy_that_cannot_run_does_not_stop_the_others(pool: Make) -> None:

@@ -135,17 +135,23 @@ def test_a_field_without_a_meaning_is_named(tmp_path: Path) -> None:
 BROKEN = [
     ([], {}, "no row with 'scores'"),
     ([{"question": "x?"}], {}, "no row with 'scores'"),
-    ([SUM | {"scores": {"small": 1.5}}], {}, r"t\.jsonl:1.*scores.small.*1\.5.*less than or equal to 1"),
+    ([SUM | {"scores": {"small": 1.5}}], {}, r"t\.jsonl:1.*scores.small.*1\.5.*wanted .model: a number from 0 to 1.;"),
     ([SUM | {"scores": {"small": math.nan}}], {}, r"t\.jsonl:1.*scores.small"),
     ([SUM | {"scores": "good"}], {}, r"t\.jsonl:1.*scores"),
-    ([SUM | {"costs": {"small": -1}}], {}, r"costs.small.*-1.*greater than or equal to 0"),
-    ([SUM | {"costs": {"small": 1e300}}], {}, r"costs.small.*1e\+300.*less than or equal to"),
+    ([SUM | {"costs": {"small": -1}}], {}, r"costs.small.*-1.*a number from 0"),
+    ([SUM | {"costs": {"small": 1e300}}], {}, r"costs.small.*1e\+300.*a number from 0 to 1e12"),
     ([SUM | {"estimates": {"small": {"befor": 1}}}], {}, "estimates"),
-    ([SUM | {"answers": {"small": 5}}], {}, "answers"),
+    ([SUM | {"estimates": {"small": 2}}], {}, r"estimates.small.: found '2', wanted .model: a number from 0 to 1., or"),
+    ([SUM | {"answers": {"small": 5}}], {}, r"answers.small.: found '5', wanted .model: a text"),
     ([SUM | {"question": " "}], {}, "no question"),
     ([SUM, SUM | {"question": "2 + 3?"}], {}, r"t\.jsonl:2: id '1'.*t\.jsonl:1.*rename"),
     ([SUM], {"models": ["smal"]}, "no model 'smal': found small, large"),
     ([SUM | {"scores": {"small": 1}}, BIRD | {"scores": {"large": 1}}], {}, "no question has a score of each model"),
+    (
+        [SUM, BIRD, BIRD | {"id": "3", "question": "?", "scores": {"small": 1, "smal": 1}}],
+        {},
+        "'smal' would leave out most questions: found a score of it in 1 of 3.*--models small,large",
+    ),
     ([SUM], {"prices": {"small": PRICES["small"]}}, "what large costs is unknown.*--price large=USD"),
     ([SUM], {"prices": {"other": PRICES["small"]}}, "what small costs is unknown.*prices are known of other"),
     ([SUM | {"costs": {"small": 1}}], {}, "what large costs is unknown: found no cost in 1 rows"),
@@ -161,6 +167,15 @@ def test_what_is_no_table_is_refused(
 
     with pytest.raises(QuestionFileError, match=reason):
         read_table(path, **options)
+
+
+@pytest.mark.parametrize("text", ['["2 + 2?", 1]', "<!doctype html>\n<p>2 + 2, 4</p>", "a,b\n1,2,3\n"])
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    """With what it begins with, and what it should be; not as a table of wrong cells."""
+    (tmp_path / "t.jsonl").write_text(text, encoding="utf-8")
+
+    with pytest.raises(QuestionFileError, match=r"found '(\[\"2|<!doc|a,b').*wanted (a|one) JSON object a line"):
+        read_table(tmp_path / "t.jsonl")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
