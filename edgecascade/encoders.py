@@ -6,7 +6,7 @@ the first token's where ``1_Pooling/config.json`` says so.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class SentenceEncoder:
         self._first_token = _pools_first_token(self.path)
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
-        """Return their vectors, shape (texts, width), each of length 1."""
+        """Return their vectors, shape (texts, width), each of length 1; ModelFileError for a model that fails."""
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         parts = [self._batch([texts[place] for place in order[at : at + BATCH]]) for at in range(0, len(order), BATCH)]
         if not parts:
@@ -56,7 +56,7 @@ class SentenceEncoder:
         ids = np.array([one.ids for one in encoded], np.int64)
         mask = np.array([one.attention_mask for one in encoded], np.int64)
         given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        outputs = self._session.run(None, {name: given[name] for name in self._inputs})
+        outputs = _run(self._session, self.path, {name: given[name] for name in self._inputs})
         whole = next((one for one in outputs if np.ndim(one) == 2), None)
         vectors = self._pooled(outputs[0], mask) if whole is None else np.asarray(whole, np.float32)
         lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -120,6 +120,20 @@ def _session(model: Path) -> Any:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except wrong as error:
         raise ModelFileError(f"{model} is no ONNX model that runs here: {error}; export it again") from error
+
+
+def _run(session: Any, model: Path, given: Mapping[str, NDArray[np.int64]]) -> list[Any]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+    wrong = (native.Fail, native.RuntimeException, native.NotImplemented, native.InvalidArgument)
+    try:
+        outputs: list[Any] = session.run(None, given)
+    except wrong as error:
+        raise ModelFileError(
+            f"{model} fails on a text: found {str(error).splitlines()[0]}, wanted an encoder that takes what its "
+            "tokenizer gives; export it again with its own tokenizer"
+        ) from error
+    return outputs
 
 
 def _pools_first_token(model: Path) -> bool:

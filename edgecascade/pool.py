@@ -134,12 +134,14 @@ class Queries:
              estimates that the table brings; "text": nothing but the words
     source   which model, encoder or file, for people
     vectors  (n, width); None for "text"
+    sha256   of the model's or encoder's file; None: unknown
     """
 
     kind: FeatureKind
     source: str
     texts: tuple[str, ...]
     vectors: Array | None = None
+    sha256: str | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

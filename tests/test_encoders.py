@@ -95,3 +95,12 @@ def test_what_is_no_encoder_is_refused_in_words(tmp_path: Path, spoil: object, s
 
     with pytest.raises(ModelFileError, match=said):
         SentenceEncoder(tmp_path)
+
+
+def test_a_model_that_fails_on_a_text_says_so(tmp_path: Path) -> None:
+    """Its tokenizer is another's: a token that it has no vector for."""
+    build(tmp_path)
+    Tokenizer(models.WordLevel(WORDS | {"[UNK]": 99}, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+
+    with pytest.raises(ModelFileError, match=r"fails on a text: found .*, wanted"):
+        SentenceEncoder(tmp_path)(["birds"])

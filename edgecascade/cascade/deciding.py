@@ -48,13 +48,9 @@ class Rule:
     budget: float | None = None
 
 
-def within_mode(situation: Situation) -> Situation:
+def allowed(situation: Situation) -> Situation:
     """Return the situation with the places closed that the mode, or the question's tools, leave out."""
-    forbidden = Closed("mode", f"mode {situation.mode}")
-    if situation.mode == "only_on_device":
-        return situation.without_place("cloud", forbidden)
-    if situation.mode == "only_in_cloud":
-        return situation.without_place("device", forbidden)
+    situation = situation.within_mode()
     if situation.question.tools and situation.open("cloud") is not None:
         return situation.without_place(
             "device", Closed("tools", "the question brings tools, and the device's model calls none")
@@ -64,7 +60,7 @@ def within_mode(situation: Situation) -> Situation:
 
 def decided(situation: Situation, rule: Rule) -> Decision:
     """Return what a pool's policy decides: which of its tiers to ask now, or whose answer is given."""
-    situation = within_mode(situation)
+    situation = allowed(situation)
     seen = seen_of(situation, rule)
     if not seen.open.any():
         return in_order(situation, f"none of {rule.name}'s models can be asked")
@@ -73,16 +69,14 @@ def decided(situation: Situation, rule: Rule) -> Decision:
     if not wanted.any() and not seen.ran.any():  # it would rather ask none than these; an answer is wanted all the same
         may = np.flatnonzero(seen.open[0])
         wanted[may[worth[may].argmax()]] = True
-    terms = _terms(rule, seen, worth)
     if wanted.any():
         ranked = [rule.tiers[model] for model in np.argsort(-worth, kind="stable") if wanted[model]]
         first, *others = at_once(situation, ranked)
         code, why = _after_failure(situation)
-        reason = _comparing(rule, seen, worth, (first, *others))
-        return Decision(first, None, code, f"{why}{rule.name}: {reason}", terms, tuple(others))
+        reason = _ranked(rule, seen, worth, (first, *others))
+        return Decision(first, None, code, f"{why}{rule.name}: {reason}", _terms(rule, seen, worth), tuple(others))
     given, votes, said = voted(rule, seen)
-    reason = f"{rule.name}: {said}"
-    return Decision(None, situation.whole(rule.tiers[given]), "pool", reason, terms | votes)
+    return Decision(None, situation.whole(rule.tiers[given]), "pool", f"{rule.name}: {said}", votes)
 
 
 def in_order(situation: Situation, why: str) -> Decision:
@@ -174,7 +168,7 @@ def ends_with(situation: Situation, rule: Rule, tier: str) -> bool:
     """
     if tier not in rule.tiers:
         return True
-    model, seen = rule.tiers.index(tier), seen_of(within_mode(situation), rule)
+    model, seen = rule.tiers.index(tier), seen_of(allowed(situation), rule)
     (answers,) = seen.answers or ((),)
     words = {NEW_WORDS, *(text for texts in answers for text in texts)}
     said = [(*answers[:model], (text,), *answers[model + 1 :]) for text in words for _ in MIGHT_SHOW]
@@ -200,26 +194,30 @@ def _or_nan(value: float | None) -> float:
 
 
 def _terms(rule: Rule, seen: Seen, worth: Array) -> Terms:
-    """Return the ranking in numbers, and what the policy expects each call to cost."""
+    """Return the ranking in numbers of what may still be asked, and what the policy expects each call to cost."""
+    may = seen.open[0] & ~seen.ran[0]
     named = {"worth": worth} | ({} if rule.estimator is None else {"cost": rule.estimator.cost(seen)[0]})
     terms: Terms = {
         f"{name}_{tier}": float(value) if np.isfinite(value) else None
         for name, values in named.items()
-        for tier, value in zip(rule.tiers, values, strict=True)
+        for tier, value, asked in zip(rule.tiers, values, may, strict=True)
+        if asked
     }
     return terms | ({} if rule.budget is None else {"budget": rule.budget})
 
 
-def _comparing(rule: Rule, seen: Seen, worth: Array, asked: Iterable[str]) -> str:
-    """Return why these tiers are asked, the best of the others beside them."""
+def _ranked(rule: Rule, seen: Seen, worth: Array, asked: Iterable[str]) -> str:
+    """Return where the first of these tiers ranks, and who is next. A worth only orders: its unit is the policy's."""
     first, *others = asked
     models = [rule.tiers.index(name) for name in (first, *others)]
-    told = f"worth {worth[models[0]]:.2g} for {first}"
-    left = [model for model in np.flatnonzero(seen.open[0] & ~seen.ran[0]) if model not in models]
-    if left:
-        best = max(left, key=lambda model: worth[model])
-        told += f" against {worth[best]:.2g} for {rule.tiers[best]}"
-    return told + (f", and {', '.join(others)} at the same time" if others else "")
+    may = seen.open[0] & ~seen.ran[0] & np.isfinite(worth)
+    left = [model for model in np.flatnonzero(may) if model not in models]
+    best = max(left, key=lambda model: worth[model], default=models[0])
+    told = f"{first} is asked"
+    if np.isfinite(worth[models[0]]) and worth[best] <= worth[models[0]]:
+        told = f"{first} ranks {'next' if seen.ran.any() else 'first'} at {worth[models[0]]:.3g}"
+        told += f", then {rule.tiers[best]} at {worth[best]:.3g}" if left else ""
+    return told + (f"; at the same time {', '.join(others)}" if others else "")
 
 
 def _after_failure(situation: Situation) -> tuple[Code, str]:

@@ -12,45 +12,39 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from numbers import Real
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import Self, cast
 
 from numpy.typing import ArrayLike
 
 from edgecascade.cascade.learning import Learner, notes_of
+from edgecascade.cascade.reader import Tier, reader_of
 from edgecascade.cascade.route import Route
-from edgecascade.cascade.served import ServedTier
 from edgecascade.encoders import SentenceEncoder
-from edgecascade.errors import ConfigError
+from edgecascade.errors import ConfigError, PolicyError
 from edgecascade.estimators.features import Features
+from edgecascade.policies.linucb import LinUCB
+from edgecascade.policies.mixllm import Mixed
 from edgecascade.policies.pooled import Estimator, Fitted, PoolPolicy
-from edgecascade.pool import Unit
-from edgecascade.querying.live import Reader, live_features
-from edgecascade.records import Place, Question
+from edgecascade.pool import Queries, Unit
+from edgecascade.querying.live import live_features
+from edgecascade.records import Question
+from edgecascade.store.config.settings import LARGEST
 from edgecascade.store.ledger import Ledger
 from edgecascade.store.pool_files import PoolFile, key_of, key_of_fitted, open_pool, read_pool
 
 COLLAPSE_FROM, COLLAPSE_SHARE = 50, 0.95
 """A policy that gives so large a share of so many questions to one tier says so: there may be nothing to route."""
 
+LEARNERS, OURS = (LinUCB, Mixed), "edgecascade.policies."
+"""Of our own policies these learn."""
+
 FeaturesOf = Callable[[Question], ArrayLike]
 Gather = Callable[[Question, threading.Event], ArrayLike]
 """A question's features; the event ends what takes long."""
 
 log = logging.getLogger("edgecascade")
-
-
-class Tier(Protocol):
-    """What is known of a tier before it is asked."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    @property
-    def place(self) -> Place:
-        """Where it answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,6 +60,7 @@ class PoolRouter:
     estimator what the policy believes, if its costs are to be shown in ``Decision.terms``
     name      for people                unit  of the costs
     file      where it was saved; its state is then written beside the ledger
+    encoder   the sentence encoder whose vectors it was fitted on, where its features are of that kind
     """
 
     policy: Fitted | PoolPolicy
@@ -82,16 +77,23 @@ class PoolRouter:
 
     def __post_init__(self) -> None:
         models = self.policy.models
-        if unknown := set(self.names) - set(models):
-            raise ConfigError(
+        if not isinstance(self.names, Mapping) or not all(isinstance(tier, str) for tier in self.names.values()):
+            raise PolicyError(f"names: found {self.names!r:.80}, wanted the tier's name of each model: {{model: tier}}")
+        if unknown := set(map(str, self.names)) - set(models):
+            raise PolicyError(
                 f"names of no model: found {', '.join(sorted(unknown))}, wanted some of {', '.join(models)}; look at "
                 "what the policy was fitted on"
             )
-        for name, value, least, most in (("budget", self.budget, 0.0, inf), ("confidence", self.confidence, 0.5, 1.0)):
-            if value is not None and not least <= value < most:
-                raise ConfigError(f"the policy's {name}: found {value}, wanted {least:g} to below {most:g}, or None")
+        for name, value, least, most in (("budget", self.budget, 0, LARGEST), ("confidence", self.confidence, 0.5, 1)):
+            if value is not None and not (isinstance(value, Real) and least <= value < most):
+                raise PolicyError(f"the policy's {name}: found {value!r:.40}, wanted {least:g} to below {most:g}")
         if self.learn and not hasattr(self.policy, "learn"):
-            raise ConfigError("learn=True needs a fitted policy: found one at its budget, wanted what `fit` returned")
+            raise PolicyError("learn=True needs a fitted policy: found one at its budget, wanted what `fit` returned")
+        if self.learn and type(self.policy).__module__.startswith(OURS) and not isinstance(self.policy, LEARNERS):
+            raise PolicyError(
+                f"the policy {self.name} does not learn: found learn=True, wanted it for mixllm or linucb alone; leave "
+                "it out, or fit one of these"
+            )
 
     @classmethod
     def open(
@@ -108,10 +110,12 @@ class PoolRouter:
 
         encoder  the one whose vectors it was fitted on, where its features are of that kind
 
-        Raises PolicyError for a file that cannot be used, ConfigError for names of no model.
+        Raises PolicyError for a file that cannot be used, or not with these.
         """
         file = read_pool(Path(path))
         opened = open_pool(file)
+        if encoder:
+            _try(encoder, file, opened.features)
         return cls(
             policy=opened.fitted,
             budget=file.budget if budget is None else budget,
@@ -146,23 +150,20 @@ class PoolRouter:
         return Routing(self, called, self._features(tiers), self._learner(ledger) if ledger and self.learn else None)
 
     def _features(self, tiers: Sequence[Tier]) -> Gather:
-        """Return what gives a question's features here: for hidden states the model they were fitted on, by its name,
-        else the first on the device.
-        """
         if (given := self.features) is not None:
             return lambda question, cancel: given(question)
         if self.file is None:
             return lambda question, cancel: ()
-        source = self.file.source
-        own = [tier for tier in tiers if tier.place == "device" and not isinstance(tier, ServedTier)]
-        devices = sorted(own, key=lambda tier: tier.name != source)  # a server tells no hidden states
-        reader = cast(Reader, devices[0]) if devices else None
-        return live_features(Features.of_json(self.file.features), self.file.kind, reader=reader, encoder=self.encoder)
+        features, reader = Features.of_json(self.file.features), None
+        if self.file.kind == "hidden":
+            reader = reader_of(self.file, tiers, self.names, width=len(features.centre))
+        return live_features(features, self.file.kind, reader=reader, encoder=self.encoder)
 
     def _learner(self, ledger: Ledger) -> Learner:
         fitted = cast(Fitted, self.policy)
         key = key_of(self.file) if self.file else key_of_fitted(fitted)
-        notes = notes_of(self.file, key, ledger) if self.file else None
+        same = self.file is not None and self.file.models == fitted.models  # its file holds no model that joined since
+        notes = notes_of(self.file, key, ledger) if self.file and same else None
         return Learner(fitted, ledger, key=key, unit=self.unit, notes=notes)
 
 
@@ -171,6 +172,8 @@ class Routing:
 
     def __init__(self, router: PoolRouter, tiers: tuple[str, ...], features: Gather, learner: Learner | None) -> None:
         self.router, self.tiers, self.features, self.learner = router, tiers, features, learner
+        known = router.estimator is not None and router.estimator.models == router.policy.models
+        self.estimator = router.estimator if known else None
         self._given: Counter[str] = Counter()
         self._told, self._guard, self._learning = False, threading.Lock(), threading.Lock()
         if learner:
@@ -212,3 +215,14 @@ class Routing:
         if not hasattr(fitted, "at"):
             return fitted
         return cast(Fitted, fitted).at(self.router.budget, confidence=self.router.confidence)
+
+
+def _try(encoder: SentenceEncoder, file: PoolFile, features: Features) -> None:
+    """Try an encoder on one text; PolicyError where a saved policy needs none, or another."""
+    if file.kind != "encoder":
+        raise PolicyError(
+            f"the policy's features are of the kind {file.kind!r}: found an encoder, wanted none; leave it out, or fit "
+            "it on --features encoder"
+        )
+    vectors = encoder(["?"]).astype(float)
+    features(Queries(kind="encoder", source=str(encoder.path), texts=("?",), vectors=vectors))

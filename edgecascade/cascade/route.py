@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecascade.cascade.deciding import Rule, decided, ends_with, in_order, seen_of, voted, within_mode
+from edgecascade.cascade.deciding import Rule, allowed, decided, ends_with, in_order, seen_of, voted
 from edgecascade.cascade.learning import choice_of
 from edgecascade.errors import ConfigError, ContextLengthError, DeviceError, InputError, PolicyError
 from edgecascade.policies import Situation
@@ -44,8 +44,8 @@ class Route:
             return cloud_first(situation)
         rule = self._ruled()
         if rule is None:
-            return in_order(within_mode(situation), self._without or "")
-        self._choices = max(self._choices, int(seen_of(within_mode(situation), rule).open.sum()))
+            return in_order(allowed(situation), self._without or "")
+        self._choices = max(self._choices, int(seen_of(allowed(situation), rule).open.sum()))
         decision = decided(situation, rule)
         if decision.run is None and decision.answer is not None and decision.code == "pool":
             tier = situation.attempts[decision.answer].tier
@@ -93,7 +93,7 @@ class Route:
                 tiers=self._routing.tiers,
                 features=features,
                 draw=self._draw,
-                estimator=router.estimator,
+                estimator=self._routing.estimator,
                 budget=router.budget,
             )
         return self._rule

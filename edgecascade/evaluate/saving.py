@@ -41,6 +41,7 @@ def pool_file(
         confidence=confidence,
         kind=queries.kind,
         source=queries.source,
+        source_sha256=queries.sha256,
         features=shared.features.as_json(),
         estimator=shared.estimator.as_json(),
         fitted=fitted.as_json(),

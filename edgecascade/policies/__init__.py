@@ -40,12 +40,11 @@ def policy_of(rule: Policy = threshold) -> Policy:
 
 
 def _by_mode(situation: Situation, rule: Policy) -> Decision:
-    forbidden = Closed("mode", f"mode {situation.mode}")
     match situation.mode:
         case "only_on_device":
-            return fixed(situation.without_place("cloud", forbidden), "device")
+            return fixed(situation.within_mode(), "device")
         case "only_in_cloud":
-            return fixed(situation.without_place("device", forbidden), "cloud")
+            return fixed(situation.within_mode(), "cloud")
         case "prefer_in_cloud":
             return cloud_first(situation)
         case _:

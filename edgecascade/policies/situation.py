@@ -123,6 +123,12 @@ class Situation:
             tiers=tuple(replace(t, closed=t.closed or closed) if t.place == place else t for t in self.tiers),
         )
 
+    def within_mode(self) -> "Situation":
+        """Return the same with the place closed that its mode forbids."""
+        if self.mode not in FORBIDDEN:
+            return self
+        return self.without_place(FORBIDDEN[self.mode], Closed("mode", f"mode {self.mode}"))
+
     def _of(self, place: Place) -> Iterator[TierView]:
         return (tier for tier in self.tiers if tier.place == place)
 
@@ -139,6 +145,7 @@ FAILED: dict[str, Code] = {
     "hedged": "hedged",
     "blocked": "blocked",
 }
+FORBIDDEN: dict[Mode, Place] = {"only_on_device": "cloud", "only_in_cloud": "device"}
 NO_CLOUD = Closed("no_cloud", "no cloud is set up")
 NO_DEVICE = Closed("no_device", "no model on the device")
 

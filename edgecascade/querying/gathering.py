@@ -76,7 +76,9 @@ def _encoded(table: Table, path: Path | None, folders: Folders, progress: Progre
     encoder = SentenceEncoder(path)
     digest = sha256_of_model(encoder.path, folders)
     vectors = vectors_of(table.texts, encoder, key=digest, path=_cache(folders), at_once=BATCH, progress=progress)
-    return Queries(kind="encoder", source=str(path), texts=table.texts, vectors=vectors.astype(np.float64))
+    return Queries(
+        kind="encoder", source=str(path), texts=table.texts, vectors=vectors.astype(np.float64), sha256=digest
+    )
 
 
 def _hidden(table: Table, model: str | None, folders: Folders, progress: Progress) -> Queries:
@@ -87,13 +89,17 @@ def _hidden(table: Table, model: str | None, folders: Folders, progress: Progres
                 "no features of the kind 'hidden': found no states in the table, wanted --attempts with theirs, or "
                 "--model SPEC to compute them"
             )
-        return Queries(kind="hidden", source=table.reader or "a model whose attempts were recorded", texts=table.texts, vectors=table.states)
-    vectors = states_of(table.texts, model, folders, progress)
-    return Queries(kind="hidden", source=model, texts=table.texts, vectors=vectors.astype(np.float64))
+        return Queries(
+            kind="hidden",
+            source=table.reader or "a model whose attempts were recorded",
+            texts=table.texts,
+            vectors=table.states,
+        )
+    return _read(table.texts, model, folders, progress)
 
 
-def states_of(texts: Sequence[str], model: str, folders: Folders, progress: Progress) -> Vectors:
-    """Return a local model's hidden state behind each prompt (n, width); its system message stands first, as live."""
+def _read(texts: tuple[str, ...], model: str, folders: Folders, progress: Progress) -> Queries:
+    """Return a local model's hidden state behind each prompt; its system message stands first, as live."""
     if is_server(model):
         raise PolicyError(f"{model} is a server and tells no hidden states: wanted a model that is loaded here")
     file = pull(
@@ -105,7 +111,8 @@ def states_of(texts: Sequence[str], model: str, folders: Folders, progress: Prog
         def read(batch: Sequence[str]) -> Vectors:
             return np.array([prompt_state(engine, Question.of(text, system=system)) for text in batch], np.float32)
 
-        return vectors_of(texts, read, key=f"{digest} {system}", path=_cache(folders), progress=progress)
+        states = vectors_of(texts, read, key=f"{digest} {system}", path=_cache(folders), progress=progress)
+    return Queries(kind="hidden", source=file.name, texts=texts, vectors=states.astype(np.float64), sha256=digest)
 
 
 def _cache(folders: Folders) -> Path:

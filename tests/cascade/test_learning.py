@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +15,32 @@ from edgecascade.cascade.learning import WRITE_EVERY
 from edgecascade.cascade.pooling import PoolRouter, Routing
 from edgecascade.errors import PolicyError
 from edgecascade.estimators import fit_estimator, fit_features
-from edgecascade.policies import linucb
+from edgecascade.policies import linucb, mixllm
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, FeatureKind, Queries, Seen, Table
 from edgecascade.records import Answer
 from edgecascade.store.ledger import Ledger
-from edgecascade.store.pool_files import PoolFile, digest_of, open_pool, read_pool, write_pool
+from edgecascade.store.pool_files import PoolFile, digest_of, key_of, open_pool, read_pool, write_pool
 from edgecascade.testing import ScriptedTier
 
 TEXTS = tuple(f"What of the {word} {number}?" for word in ("stars", "rivers", "trees") for number in range(15))
 
 
-def saved(path: Path, kind: FeatureKind = "text") -> Path:
+def saved(path: Path, kind: FeatureKind = "text", policy: str = "linucb") -> Path:
     """Save a learner for which two models are as good, and the first costs less."""
     table = Table.of(np.ones((len(TEXTS), 2)), [1e-4, 2e-4], models=("small", "large"), texts=TEXTS)
     vectors = None if kind == "text" else np.random.default_rng(0).normal(size=(len(TEXTS), 4))
-    queries = Queries(kind=kind, source="a test", texts=TEXTS, vectors=vectors)
+    queries = Queries(kind=kind, source="small", texts=TEXTS, vectors=vectors)
     features = fit_features(queries, dims=4)
     estimator, beliefs = fit_estimator(table, features(queries), table.after)
-    fitted = linucb.fit(Training(table=table, features=features(queries), estimator=estimator, beliefs=beliefs))
+    fit = {"linucb": linucb.fit, "mixllm": mixllm.fit}[policy]
+    fitted = fit(Training(table=table, features=features(queries), estimator=estimator, beliefs=beliefs))
     file = PoolFile(
-        policy="linucb",
+        policy=policy,
         models=table.models,
         unit="usd",
         kind=kind,
-        source="a test",
+        source="small",
         features=features.as_json(),
         estimator=estimator.as_json(),
         fitted=fitted.as_json(),
@@ -166,6 +169,47 @@ def test_cancel_ends_the_reading_of_a_prompt_for_its_features(tmp_path: Path) ->
         answer = cascade.ask("Why?", cancel=cancel)
 
     assert (answer.code, answer.text) == ("cancelled", "")
+
+
+def test_a_model_that_joins_learns_from_the_next_cascade_on(tmp_path: Path) -> None:
+    """With what was said before of the others; the file of its state is another pool's, and stays as it was."""
+    path = saved(tmp_path / "policy.json", policy="mixllm")
+    with opened(path, tmp_path) as cascade:
+        cascade.feedback(ask(cascade).id, correct=False)
+    before = state_of(tmp_path)
+    router = PoolRouter.open(path, names={"small": "tiny"}, learn=True)
+    joined = replace(router, policy=router.policy.add_model("new", quality=1.0, length=1.0))  # type: ignore[union-attr]
+    tiers = [ScriptedTier(name, name=name, place="cloud") for name in ("tiny", "large", "new")]
+    with Cascade(tiers, policy=joined, ledger=Ledger(tmp_path / "ledger.db", clock=time.time)) as cascade:
+        answer = ask(cascade)
+        cascade.feedback(answer.id, correct=True)
+        learned = cascade.setup.policy.learner.fitted.arms  # type: ignore[union-attr]
+
+    assert "worth_new" in answer.trace[0].terms
+    assert sum(arm.graded for arm in learned) == sum(arm.graded for arm in joined.policy.arms) + 2  # type: ignore[union-attr]
+    assert (before.learned, key_of(state_of(tmp_path))) == (1, key_of(before))
+    assert state_of(tmp_path).models == ("small", "large")
+
+
+class Encoder:
+    """Stands for a sentence encoder: vectors of a width, of any texts."""
+
+    def __init__(self, width: int) -> None:
+        self.path, self.width = Path("encoder"), width
+
+    def __call__(self, texts: Sequence[str]) -> Array:
+        """Return the same for each."""
+        return np.ones((len(texts), self.width))
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "message"), [("text", 4, "found an encoder, wanted none"), ("encoder", 5, "of width 5, wanted")]
+)
+def test_an_encoder_that_is_not_theirs_is_refused(tmp_path: Path, kind: FeatureKind, width: int, message: str) -> None:
+    """When the policy is opened, not when it is asked."""
+    path = saved(tmp_path / "policy.json", kind)
+    with pytest.raises(PolicyError, match=message):
+        PoolRouter.open(path, encoder=Encoder(width))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["encoder", "recorded"])

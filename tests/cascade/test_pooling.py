@@ -17,10 +17,18 @@ from edgecascade.cascade.gating import Gate
 from edgecascade.cascade.pooling import COLLAPSE_FROM, PoolRouter
 from edgecascade.cascade.setup import Options
 from edgecascade.cloud.calls import Settled
-from edgecascade.errors import CloudError, ConfigError, ContextLengthError, DeviceError, InputError, NoAnswerError
+from edgecascade.errors import (
+    CloudError,
+    ConfigError,
+    ContextLengthError,
+    DeviceError,
+    InputError,
+    NoAnswerError,
+    PolicyError,
+)
 from edgecascade.explaining import flips, story
 from edgecascade.heads import Inputs, LinearHead
-from edgecascade.policies import linucb
+from edgecascade.policies import constant, linucb
 from edgecascade.policies.pooled import Training
 from edgecascade.pool import Array, Beliefs, Mask, Seen, Table
 from edgecascade.privacy import Rules
@@ -162,7 +170,24 @@ def test_the_ranking_stands_in_every_decision() -> None:
         answer = cascade.ask("Why?")
 
     assert answer.trace[0].terms == {"worth_small": 0.1, "worth_middle": 0.2, "worth_large": 0.3}
-    assert answer.trace[0].reason == "by hand: worth 0.3 for large against 0.2 for middle"
+    assert answer.trace[0].reason == "by hand: large ranks first at 0.3, then middle at 0.2"
+
+
+def test_only_what_may_still_be_asked_is_ranked() -> None:
+    """A tier that has run, or is down, has no worth to show; one that is asked before a better one has none either."""
+    asked = tiers(UNSURE, "It is Rome.", "It is Paris!", large={"out": "down"})
+    with Cascade(asked, policy=router((0,), (1,), ranking=(0.1, 0.2, 0.05))) as cascade:
+        answer = cascade.ask("Why?")
+
+    assert [step.terms for step in answer.trace] == [
+        {"worth_small": 0.1, "worth_middle": 0.2},
+        {"worth_middle": 0.2},
+        {"vote_small": 1.0, "vote_middle": 10.0},
+    ]
+    assert [step.reason for step in answer.trace[:2]] == [
+        "by hand: small is asked",
+        "by hand: middle ranks next at 0.2",
+    ]
 
 
 # What may be asked.
@@ -212,19 +237,19 @@ def test_a_limit_of_calls_holds_for_several_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "wanted", "found"),
     [
-        (Options(rules=Rules(default="never")), [1, 0, 0]),
-        (Options(mode="only_on_device"), [1, 0, 0]),
-        (Options(mode="only_in_cloud"), [0, 0, 1]),
-        (Options(mode="prefer_in_cloud"), [0, 1, 0]),  # no policy is asked: the first cloud
-        (Options(offline=True), [1, 0, 0]),
+        (Options(rules=Rules(default="never")), 2, [1, 0, 0]),
+        (Options(mode="only_on_device"), 2, [1, 0, 0]),
+        (Options(mode="only_in_cloud"), 0, [0, 0, 1]),
+        (Options(mode="prefer_in_cloud"), 2, [0, 1, 0]),  # no policy is asked: the first cloud
+        (Options(offline=True), 2, [1, 0, 0]),
     ],
 )
-def test_privacy_and_mode_close_tiers(options: Options, found: list[int]) -> None:
+def test_privacy_and_mode_close_tiers(options: Options, wanted: int, found: list[int]) -> None:
     """What may not be asked is not asked, whatever the policy thinks of it."""
     asked = tiers()
-    with Cascade(asked, policy=router((2,)), options=options) as cascade:
+    with Cascade(asked, policy=router((wanted,)), options=options) as cascade:
         answer = cascade.ask("What is the capital of France?")
 
     assert calls(asked) == found
@@ -240,11 +265,12 @@ def test_a_ranking_of_nothing_opens_no_tier() -> None:
             return np.full(seen.ran.shape, np.nan)
 
     asked = tiers()
-    pool = PoolRouter(policy=Lost((), models=("large", "middle", "small")))
+    pool = PoolRouter(policy=Lost((), models=("large", "middle", "small")), name="by hand")
     with Cascade(asked, policy=pool, options=Options(mode="only_on_device")) as cascade:
-        cascade.ask("Why?")
+        answer = cascade.ask("Why?")
 
     assert calls(asked) == [1, 0, 0]
+    assert answer.trace[0].reason == "by hand: small is asked"
 
 
 class Retrying(ScriptedTier):
@@ -512,7 +538,7 @@ def test_the_story_tells_the_ranking_and_what_would_have_turned_it(ledger: Ledge
         row = ledger.answer(cascade.ask("Why?").id)
     told = " ".join(line.text for part in story(row) for line in part.lines)
 
-    assert "ask large [pool] by hand: worth 0.3 for large against 0.2 for middle (worth_small 0.1" in told
+    assert "ask large [pool] by hand: large ranks first at 0.3, then middle at 0.2 (worth_small 0.1" in told
     assert flips(row) == ["a worth above 0.3 for middle would have asked it first"]
     row["record"]["trace"][0]["terms"]["worth_middle"] = 0.4
     assert flips(row) == []
@@ -528,13 +554,19 @@ def test_the_story_tells_the_ranking_and_what_would_have_turned_it(ledger: Ledge
         ({"names": {"large": "huge"}}, "are not this cascade's tiers: found huge"),
         ({"names": {"large": "small"}}, "each once"),
         ({"learn": True}, "needs a fitted policy"),
-        ({"budget": float("nan")}, "budget: found nan, wanted 0 to below inf"),
+        ({"names": {"large": 3}}, "names: found {'large': 3}, wanted the tier's name of each model"),
+        ({"names": "large"}, "names: found 'large', wanted the tier's name of each model"),
+        ({"budget": float("nan")}, "budget: found nan, wanted 0 to below"),
+        ({"budget": "x"}, "budget: found 'x', wanted 0 to below"),
+        ({"budget": 1e300}, "budget: found 1e\\+300, wanted 0 to below"),
+        ({"budget": 10**400}, "budget: found 1000000000000000000000000000000000000000, wanted 0 to below"),
+        ({"budget": -1}, "budget: found -1, wanted 0 to below"),
         ({"confidence": 1.0}, "confidence: found 1.0, wanted 0.5 to below 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(more: Any, message: str) -> None:
     """When the cascade is opened, not when it is asked."""
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, PolicyError), match=message):
         Cascade(tiers(), policy=PoolRouter(policy=ByHand(((0,),)), **more))
 
 
@@ -619,6 +651,14 @@ def test_only_the_first_word_teaches(ledger: Ledger) -> None:
 
     assert (lesson.correct, lesson.liked) == (None, True)
     assert ledger.path.exists()
+
+
+def test_a_policy_that_never_learns_is_not_asked_to() -> None:
+    """It says so, and which ones learn, before any features are kept."""
+    table = Table.of(np.ones((2, 2)), models=("small", "large"))
+    never = constant.fit(Training(table=table, features=np.ones((2, 1)), estimator=None, beliefs=None))  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match=r"does not learn: .* mixllm or linucb alone"):
+        PoolRouter(policy=never, learn=True)
 
 
 def test_a_policy_that_does_not_learn_keeps_no_features(ledger: Ledger) -> None:
