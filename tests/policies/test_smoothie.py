@@ -131,6 +131,24 @@ def test_a_table_that_tells_nothing_is_refused(table: object, message: str) -> N
         fit(replace(training, table=table))
 
 
+def test_ties_do_not_go_by_the_order_of_models() -> None:
+    """Where answers are one of two letters and every call costs the same, most ties are left: the same model wins."""
+    picked = []
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)):
+        made = world(60, order=order)
+        table = replace(
+            made.table,
+            cost=np.ones_like(made.table.cost),
+            answers=tuple(tuple((text[0],) for (text,) in row) for row in made.table.answers or ()),
+        )
+        features = np.concatenate([made.features[:, :4], np.ones((60, 4)), made.features[:, 8:].round()], axis=1)
+        policy = fit(replace(made.training, table=table, features=features))
+        run = play(policy.at(1.0), table, features, made.after)
+        picked.append([made.table.models[place] for place in run.answered])
+
+    assert picked[0] == picked[1] == picked[2]
+
+
 def test_quality_is_never_looked_at() -> None:
     """With every label turned round it decides the same."""
     turned = replace(world().table, quality=1 - world().table.quality)
