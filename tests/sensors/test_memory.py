@@ -1,8 +1,8 @@
 """Memory of the machine, of a container, and ours."""
 
 import sys
-from mmap import mmap
 from collections.abc import Callable, Mapping
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
