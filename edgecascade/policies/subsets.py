@@ -80,17 +80,6 @@ def selected(p: ArrayLike, labels: Labels, *, size: int, kind: Kind = "weighted"
     return asked, voted(p, kind, labels, asked)
 
 
-def latency(subset: ArrayLike, seconds: ArrayLike, *, parallel: bool = True) -> Array:
-    """Return the seconds until all of a subset (n, k) have answered (n,): together, or one after the other.
-
-    >>> asked, seconds = [[True, False, True]], [2.0, 9.0, 3.0]
-    >>> latency(asked, seconds), latency(asked, seconds, parallel=False)
-    (array([3.]), array([5.]))
-    """
-    each = np.where(np.asarray(subset, bool), np.asarray(seconds, np.float64), 0.0)
-    return np.asarray(each.max(axis=1, initial=0.0) if parallel else each.sum(axis=1))
-
-
 def following(weights: Array, place: Places, wanted: Mask, ran: Mask, labels: Labels | None) -> Mask:
     """Return the next one to ask in sequence (n, k), nobody where the vote can no longer turn.
 

@@ -14,7 +14,7 @@ Different from the paper: the least v_i is taken, not the largest theta_i, which
 positive; in the weights a v_i below FLOOR of their mean counts as FLOOR of it. An answer without a vector (NaN, or all
 zeros) says nothing and is left out.
 
-``sample_signals`` are of several drafts of one question. They stand beside the signals of one decode, not among them:
+``vector_signals`` are of several drafts of one question. They stand beside the signals of one decode, not among them:
 fitted heads look at the latter only. Five samples beside SmolLM2-135M's own answer, 76 questions, words for vectors,
 AUROC of that answer's being right (two standard errors: .14): sample_distance .65, the share of equal answers .68,
 sum_logprob of the one decode .76. They are for answers that are never equal word by word.
@@ -26,8 +26,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from edgecascade.records import Draft
 
 Array = NDArray[np.float64]
 
@@ -124,18 +122,6 @@ def unit(vectors: ArrayLike) -> Array:
     vectors = np.asarray(vectors, np.float64)
     lengths = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
     return vectors / np.where(lengths > 0, lengths, 1.0)
-
-
-def sample_signals(drafts: Sequence[Draft], chosen: int = 0) -> dict[str, float]:
-    """Return the signals of several drafts of one question; of their hidden states where all have them, else of words.
-
-    chosen  the draft that is the answer. As ``vector_signals`` otherwise
-    """
-    states = [draft.hidden.answer_mean if draft.hidden else None for draft in drafts]
-    known = [state for state in states if state is not None]
-    if len(known) == len(drafts) > 0:
-        return vector_signals(np.stack(known), chosen)
-    return vector_signals(word_vectors([draft.text for draft in drafts]), chosen)
 
 
 def vector_signals(vectors: ArrayLike, chosen: int = 0) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 from edgecascade.estimators.folds import folds_of
 from edgecascade.policies.playing import Played, play
 from edgecascade.policies.selectllm import SelectLLM, SelectPolicy, fit, fit_classifier
-from edgecascade.policies.subsets import KINDS, Kind, Setting, asked_in_sequence, latency, selected, subset, votes
+from edgecascade.policies.subsets import KINDS, Kind, Setting, asked_in_sequence, selected, subset, votes
 from edgecascade.policies.voting import chosen, labels_of_answers
 from edgecascade.pool import Seen, Table
 
@@ -109,18 +109,6 @@ def test_a_label_below_one_half_is_not_of_it() -> None:
     wanted, _ = subset(p, np.ones((2, 3)), Setting("labelled", 3, 0.0), open=~nobody, ran=nobody)
 
     assert wanted.tolist() == [[True, False, True], [False, True, False]]
-
-
-def test_latency_in_parallel_and_in_sequence() -> None:
-    """Together the slowest counts, one after the other their sum, and who is not asked takes no time."""
-    random = np.random.default_rng(0)
-    wanted, seconds = random.random((50, 4)) < 0.5, random.random((50, 4))
-    slowest = [
-        max((s for s, w in zip(*row, strict=True) if w), default=0.0) for row in zip(seconds, wanted, strict=True)
-    ]
-
-    assert latency(wanted, seconds).tolist() == slowest
-    assert latency(wanted, seconds, parallel=False) == pytest.approx((wanted * seconds).sum(axis=1))
 
 
 def test_confidences_are_calibrated() -> None:

@@ -5,13 +5,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from edgecascade.records import Draft, HiddenStates, Timings, Usage
 from edgecascade.signals import SIGNALS
 from edgecascade.signals.disagreement import (
     FLOOR,
     disagreement,
     error_variances,
-    sample_signals,
     squared_distances,
     vector_signals,
     weights,
@@ -34,12 +32,6 @@ def triple_loop(far: np.ndarray) -> list[float]:
         float(np.mean([(far[i, j] + far[i, k] - far[j, k]) / 2 for j, k in combinations(set(range(m)) - {i}, 2)]))
         for i in range(m)
     ]
-
-
-def draft(text: str, state: list[float] | None = None) -> Draft:
-    """A draft that says this, with the hidden state of its answer where one is given."""
-    hidden = HiddenStates(np.zeros(2, np.float32), np.array(state, np.float32)) if state else None
-    return Draft(text, (), "end", Usage(3, 1), Timings(0.0, 0.0, 0.0, 0.0, 0.0), hidden=hidden)
 
 
 def test_the_closed_form_is_the_triple_loop() -> None:
@@ -120,8 +112,8 @@ def test_words_are_compared_as_words() -> None:
 
 def test_the_odd_one_out_is_seen() -> None:
     """Of drafts that agree but for one, that one has the largest distance, the least weight and the last rank."""
-    drafts = [draft(text) for text in ("Lyon", "Paris", "Paris", "paris")]
-    odd, other = sample_signals(drafts, 0), sample_signals(drafts, 1)
+    vectors = word_vectors(["Lyon", "Paris", "Paris", "paris"])
+    odd, other = vector_signals(vectors, 0), vector_signals(vectors, 1)
 
     assert odd["sample_distance"] > other["sample_distance"]
     assert odd["sample_weight"] < 0.25 < other["sample_weight"]
@@ -129,14 +121,11 @@ def test_the_odd_one_out_is_seen() -> None:
     assert other["sample_rank"] == 0.0
 
 
-def test_hidden_states_go_before_words() -> None:
-    """Where every draft has the state of its answer, what it says does not count, nor how long the vectors are."""
-    states = [[1.0, 0.0], [3.0, 0.0], [0.0, 1.0]]
-    drafts = [draft(text, state) for text, state in zip("abc", states, strict=True)]
+def test_the_length_of_vectors_does_not_count() -> None:
+    """Only where they point."""
+    vectors = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
 
-    assert sample_signals(drafts, 0) == vector_signals(np.array(states), 0)
-    assert sample_signals(drafts, 0)["sample_distance"] == pytest.approx(1.0)
-    assert sample_signals([*drafts, draft("d")], 0)["sample_distance"] == pytest.approx(2.0)
+    assert vector_signals(vectors, 0)["sample_distance"] == pytest.approx(1.0)
 
 
 def test_fitted_heads_do_not_look_at_them() -> None:
