@@ -79,15 +79,13 @@ class Cascade:
         Raises ConfigError for no tier, two of one name, and what needs a ledger without one.
         """
         options = options or Options()
-        names = [tier.name for tier in tiers]
-        if not tiers or len(set(names)) < len(names):
-            raise ConfigError(f"a cascade needs tiers of different names: found {names}, wanted at least one")
+        names = _names(tiers)
         if ledger is None and (options.caps or options.queue or options.shadow):
             raise ConfigError("budgets, queue and shadow need a ledger: found none, wanted ledger=Ledger(path, ...)")
         desk = Desk(options.rules, ledger, options.caps)
         self.setup = Setup(
             tuple(tiers),
-            policy.at_work(tiers, ledger) if isinstance(policy, PoolRouter) else policy or policy_of(),
+            _at_work(policy, tiers, ledger),
             options,
             desk,
             {name: Pace.of(name, ledger) for name in names},
@@ -124,6 +122,23 @@ class Cascade:
             for opened in (*parts["tiers"], parts["ledger"]):
                 opened.close()
             raise
+
+    def change(self, tiers: Sequence[AnyTier], policy: Policy | PoolRouter | None = None) -> tuple[AnyTier, ...]:
+        """Answer with these tiers, by this policy, from the next question on; return those that are gone.
+
+        Questions on their way end as they began, so close what is returned when they have. Raises as opening does, and
+        nothing has changed then.
+        """
+        with self._guard:
+            if self._closed:
+                raise ClosedError("this cascade was closed and cannot be changed; open a new one")
+            names, before = _names(tiers), self.setup
+            paces = {name: before.paces.get(name) or Pace.of(name, self.ledger) for name in names}
+            chosen = _at_work(policy, tiers, self.ledger)
+            self.setup = replace(before, tiers=tuple(tiers), policy=chosen, paces=paces)
+            if isinstance(before.policy, Routing):
+                before.policy.close()
+            return tuple(tier for tier in before.tiers if tier not in self.setup.tiers)
 
     def ask(self, asked: Asked, *, cancel: threading.Event | None = None) -> Answer:
         """Return the answer. Raises NoAnswerError where no tier that may answer could, and QuestionError."""
@@ -263,6 +278,17 @@ class Cascade:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _names(tiers: Sequence[AnyTier]) -> list[str]:
+    names = [tier.name for tier in tiers]
+    if not tiers or len(set(names)) < len(names):
+        raise ConfigError(f"a cascade needs tiers of different names: found {names}, wanted at least one")
+    return names
+
+
+def _at_work(policy: Policy | PoolRouter | None, tiers: Sequence[AnyTier], ledger: Ledger | None) -> Policy | Routing:
+    return policy.at_work(tiers, ledger) if isinstance(policy, PoolRouter) else policy or policy_of()
 
 
 def _drained(events: Generator[Event, None, Answer]) -> Answer:

@@ -13,7 +13,7 @@ import pytest
 from edgecascade.cascade.cascade import Cascade
 from edgecascade.cascade.learning import WRITE_EVERY
 from edgecascade.cascade.pooling import PoolRouter, Routing
-from edgecascade.errors import PolicyError
+from edgecascade.errors import ClosedError, PolicyError
 from edgecascade.estimators import fit_estimator, fit_features
 from edgecascade.policies import linucb, mixllm
 from edgecascade.policies.pooled import Training
@@ -189,6 +189,26 @@ def test_a_model_that_joins_learns_from_the_next_cascade_on(tmp_path: Path) -> N
     assert sum(arm.graded for arm in learned) == sum(arm.graded for arm in joined.policy.arms) + 2  # type: ignore[union-attr]
     assert (before.learned, key_of(state_of(tmp_path))) == (1, key_of(before))
     assert state_of(tmp_path).models == ("small", "large")
+
+
+def test_tiers_come_and_go_while_a_cascade_runs(tmp_path: Path) -> None:
+    """A new model is asked, one that is gone is not and is handed back open, and what was learned goes on."""
+    router = PoolRouter.open(saved(tmp_path / "mixllm.json", policy="mixllm"), names={"small": "tiny"}, learn=True)
+    tiny, large, new = (ScriptedTier(name, name=name, place="cloud") for name in ("tiny", "large", "new"))
+    with Cascade([tiny, large], policy=router, ledger=Ledger(tmp_path / "ledger.db", clock=time.time)) as cascade:
+        cascade.feedback(ask(cascade).id, correct=True)
+        changed = router.policy.add_model("new", quality=1.0, length=1.0).remove_model("large")  # type: ignore[union-attr]
+        under_way = cascade.stream(TEXTS[1])
+        next(under_way)
+        gone = cascade.change([tiny, new], replace(router, policy=changed))
+        *_, done = under_way
+        after, learned = ask(cascade), cascade.setup.policy.learner.fitted.arms  # type: ignore[union-attr]
+
+    assert sum(arm.graded for arm in learned) == sum(arm.graded for arm in changed.arms) + 1
+    assert gone == (large,) and done.answer.model in ("tiny", "large")
+    assert {name for name in after.trace[0].terms if name.startswith("worth_")} == {"worth_tiny", "worth_new"}
+    with pytest.raises(ClosedError):
+        cascade.change([tiny], router)
 
 
 class Encoder:
